@@ -1,0 +1,1 @@
+"""Streaming layers: every layer maps (input, state) to (output, new state)."""

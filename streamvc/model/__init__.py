@@ -1,0 +1,1 @@
+"""The StreamVC networks: content encoder, speech encoder, decoder, and their composition."""

@@ -1,0 +1,1 @@
+"""Training: corpora, content labels, losses, the two stages, and evaluation."""

@@ -1,0 +1,1 @@
+"""Objective evaluation of conversions: intelligibility, speaker similarity, pitch, quality."""
