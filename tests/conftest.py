@@ -1,0 +1,91 @@
+"""Checks that every streaming module has to pass, for the tests of layers, signal processing and models."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from typing import Any
+
+import pytest
+import torch
+from torch import Tensor
+
+from streamvc.state import State, flatten_state, unflatten_state
+
+Step = Callable[..., tuple[Tensor, State]]
+TOLERANCE = {torch.float64: 1e-12, torch.float32: 1e-5}
+"""Largest difference between streaming and offline, relative to the largest output."""
+
+
+def split(x: Tensor, sizes: Iterable[int], unit: int = 1) -> Iterator[Tensor]:
+    """Consecutive pieces of the last axis: `unit` times each of the sizes, over and over until `x` is used up."""
+    sizes = list(sizes)
+    start, turn = 0, 0
+    while start < x.shape[-1]:
+        stop = start + sizes[turn % len(sizes)] * unit
+        yield x[..., start:stop]
+        start, turn = stop, turn + 1
+
+
+@pytest.fixture(scope="session")
+def check_streaming() -> Callable[..., None]:
+    """`check(step, x, sizes, unit=1, axis=-1, tolerance=None)`: pieces give what one long step gives.
+
+    `step(x, state) -> (y, state)`; pieces are cut from the last axis of x and put together along `axis` of y. The state
+    goes through flatten and unflatten between the steps, and no step may change the one that it was given.
+    """
+
+    def check(
+        step: Step, x: Tensor, sizes: Sequence[int], unit: int = 1, axis: int = -1, tolerance: float | None = None
+    ) -> None:
+        with torch.no_grad():
+            offline, last = step(x, None)
+            pieces, state = [], None
+            for piece in split(x, sizes, unit):
+                known = None if state is None else [leaf.clone() for leaf in flatten_state(state)]
+                given = piece.clone()
+                y, after = step(piece, state)
+                assert torch.equal(piece, given), "the step changed its input"
+                if state is not None and known is not None:
+                    for leaf, copy in zip(flatten_state(state), known, strict=True):
+                        assert torch.equal(leaf, copy), "the step changed the state that it was given"
+                state = unflatten_state(after, [leaf.clone() for leaf in flatten_state(after)])
+                pieces.append(y)
+        streamed = torch.cat(pieces, dim=axis)
+        scale = offline.abs().max()
+        assert scale > 1e-3, "silence proves nothing"
+        assert streamed.shape == offline.shape
+        limit = TOLERANCE[offline.dtype] if tolerance is None else tolerance
+        assert (streamed - offline).abs().max() <= limit * scale
+        assert state is not None
+        for leaf, expected in zip(flatten_state(state), flatten_state(last), strict=True):
+            assert leaf.shape == expected.shape
+            if leaf.numel():
+                assert (leaf - expected).abs().max() <= limit * max(expected.abs().max(), scale)
+
+    return check
+
+
+@pytest.fixture(scope="session")
+def changed_outputs() -> Callable[..., set[int]]:
+    """`changed(step, x, position, axis=-1)`: the output times that differ when x differs at one time."""
+
+    def changed(step: Step, x: Tensor, position: int, axis: int = -1) -> set[int]:
+        other = x.clone()
+        other[..., position : position + 1] += 0.5 + 0.1 * torch.arange(x.shape[-2], dtype=x.dtype).unsqueeze(-1)
+        with torch.no_grad():
+            before, after = step(x, None)[0], step(other, None)[0]
+        differs = (before != after).movedim(axis, 0).flatten(1).any(dim=1)
+        return set(differs.nonzero().flatten().tolist())
+
+    return changed
+
+
+@pytest.fixture(autouse=True)
+def _seeded() -> None:
+    torch.manual_seed(0)
+
+
+@pytest.fixture(params=[torch.float64, torch.float32], ids=["fp64", "fp32"])
+def dtype(request: Any) -> torch.dtype:
+    """Double precision shows errors of logic, single precision is what runs."""
+    return request.param  # type: ignore[no-any-return]
