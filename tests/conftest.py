@@ -1,10 +1,19 @@
-"""Checks that every streaming module has to pass, for the tests of layers, signal processing and models."""
+"""What all tests share: one thread, repeatable draws, a home that is not the user's, and the checks that every
+streaming module has to pass.
+"""
 
 from __future__ import annotations
 
+import os
+
+# Must come before torch, numpy or ONNX Runtime start their thread pools: results then do not depend on the machine.
+os.environ.setdefault("OMP_NUM_THREADS", "1")
+
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from pathlib import Path
 from typing import Any
 
+import hypothesis
 import pytest
 import torch
 from torch import Tensor
@@ -14,6 +23,32 @@ from streamvc.state import State, flatten_state, unflatten_state
 Step = Callable[..., tuple[Tensor, State]]
 TOLERANCE = {torch.float64: 1e-12, torch.float32: 1e-5}
 """Largest difference between streaming and offline, relative to the largest output."""
+
+REPOSITORY = Path(__file__).resolve().parent.parent
+
+hypothesis.settings.register_profile("repeatable", deadline=None, derandomize=True, max_examples=25)
+hypothesis.settings.load_profile("repeatable")
+
+
+@pytest.fixture(scope="session")
+def repository() -> Path:
+    """The root of the checkout."""
+    return REPOSITORY
+
+
+@pytest.fixture(scope="session")
+def example_speech() -> Path:
+    """A real recording of English speech: 8 s, 16 kHz, mono."""
+    return REPOSITORY / "examples" / "speech.wav"
+
+
+@pytest.fixture(scope="session", autouse=True)
+def home_of_its_own(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """Keep the user's presets and caches out of the tests, and the tests out of them."""
+    with pytest.MonkeyPatch.context() as patch:
+        for name in ("XDG_CACHE_HOME", "XDG_CONFIG_HOME", "XDG_DATA_HOME"):
+            patch.setenv(name, str(tmp_path_factory.mktemp(name.lower())))
+        yield
 
 
 def split(x: Tensor, sizes: Iterable[int], unit: int = 1) -> Iterator[Tensor]:
