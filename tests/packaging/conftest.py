@@ -28,10 +28,15 @@ class Environment:
 
     def run(self, *command: str, cwd: Path) -> subprocess.CompletedProcess[str]:
         """Run a program of this environment, blind to the checkout."""
-        env = {key: value for key, value in os.environ.items() if not key.startswith("PYTHON")}
+        env = without_checkout()
         env["PATH"] = os.pathsep.join([str(self.bin), env.get("PATH", "")])
         program, *arguments = command
         return subprocess.run([self.bin / program, *arguments], cwd=cwd, env=env, capture_output=True, text=True)
+
+
+def without_checkout() -> dict[str, str]:
+    """The environment variables without those that could put the checkout on the import path (PYTHONPATH)."""
+    return {key: value for key, value in os.environ.items() if not key.startswith("PYTHON")}
 
 
 def build_inputs(folder: str, names: list[str]) -> set[str]:
@@ -51,7 +56,7 @@ def distributions(repository: Path, tmp_path_factory: pytest.TempPathFactory) ->
     checkout = folder / "checkout"
     shutil.copytree(repository, checkout, symlinks=True, ignore=build_inputs)
     command = [sys.executable, "-m", "build", "--no-isolation", "--outdir", str(folder / "dist"), str(checkout)]
-    result = subprocess.run(command, capture_output=True, text=True)
+    result = subprocess.run(command, env=without_checkout(), capture_output=True, text=True)
     assert result.returncode == 0, result.stdout + result.stderr
     (sdist,) = (folder / "dist").glob("*.tar.gz")
     (wheel,) = (folder / "dist").glob("*.whl")
@@ -63,8 +68,9 @@ def environment(distributions: Distributions, tmp_path_factory: pytest.TempPathF
     root = tmp_path_factory.mktemp("installed")
     venv.create(root, with_pip=False)
     bin_folder = root / ("Scripts" if os.name == "nt" else "bin")
-    install = [sys.executable, "-m", "pip", "--python", str(bin_folder / "python"), "install", "--quiet", "--no-deps"]
-    result = subprocess.run([*install, "--no-index", str(distributions.wheel)], capture_output=True, text=True)
+    pip = [sys.executable, "-m", "pip", "--python", str(bin_folder / "python"), "--quiet"]
+    install = [*pip, "install", "--no-deps", "--no-index", str(distributions.wheel)]
+    result = subprocess.run(install, env=without_checkout(), capture_output=True, text=True)
     assert result.returncode == 0, result.stdout + result.stderr
     # A path line reaches the dependencies but does not run the .pth files there, so an editable install of the
     # checkout stays out of sight.
