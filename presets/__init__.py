@@ -1,1 +1,1 @@
-"""Voices: the preset format, the store that finds presets by name, and the built-in voices."""
+"""Voices: the preset format, the store that finds presets by name, blends, and voices made from recordings."""
