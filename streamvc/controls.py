@@ -12,10 +12,8 @@ from typing import Final
 import numpy as np
 import numpy.typing as npt
 
+from streamvc.config import LATENT_DIM
 from streamvc.errors import ConfigError
-
-LATENT_DIM: Final = 64
-"""Length of a speaker latent (the paper's and our configuration alike)."""
 
 N_CONTROLS: Final = 6
 """Length of the vector that `pack` returns and that every runtime takes beside the latent."""
