@@ -74,12 +74,18 @@ def evaluate(
     """
     asked = judges or Judges()
     asked.prepare()
+    converted = convert_all(pairs, convert, progress)
+    return evaluate_waves(pairs, converted, judges=asked, reference=reference, progress=progress)
+
+
+def convert_all(pairs: Sequence[Pair], convert: Convert, progress: Callable[[str], None] | None = None) -> list[Wave]:
+    """Convert every pair's source, with its preset where it names one, else with its references in a row."""
     converted = []
     for number, pair in enumerate(pairs, start=1):
         if progress:
             progress(f"convert {number}/{len(pairs)}: {pair.name}")
         converted.append(convert(pair.source, pair.preset or pair.reference))
-    return evaluate_waves(pairs, converted, judges=asked, reference=reference, progress=progress)
+    return converted
 
 
 def evaluate_waves(

@@ -1,0 +1,63 @@
+"""Conversions to judge: the source untouched, or a model in memory."""
+
+from __future__ import annotations
+
+import numpy as np
+import torch
+
+from streamvc.config import FRAME, LOOK_AHEAD_FRAMES
+from streamvc.controls import Controls, Voice, pack
+from streamvc.model import Model
+from streamvc.presets.store import resolve
+from streamvc.training.evaluation.pairs import Wave
+from streamvc.training.evaluation.runner import Convert
+from streamvc.training.registers import register_of
+
+
+def identity(source: Wave, target: Wave | str, /) -> Wave:
+    """No conversion at all: the floor."""
+    return source
+
+
+def model_converter(model: Model) -> Convert:
+    """Convert with a model in memory, such as one in training, each source in one step (equal to streaming).
+
+    The model is used as it is: put it into evaluation mode first. A preset must have been made with the model's own
+    speech encoder.
+
+    Raises (on conversion):
+        PresetError: there is no preset of the target's name.
+    """
+
+    def convert(source: Wave, target: Wave | str, /) -> Wave:
+        voice, controls = voice_of(model, target)
+        padded = torch.from_numpy(padded_to_frames(source, LOOK_AHEAD_FRAMES * FRAME))[None]
+        latent = torch.from_numpy(voice.latent.copy())[None]
+        with torch.inference_mode():
+            audio, _ = model.step(padded, latent, torch.from_numpy(pack(voice, controls))[None])
+        start = LOOK_AHEAD_FRAMES * FRAME
+        return np.ascontiguousarray(audio[0, start : start + source.size].numpy())
+
+    return convert
+
+
+def voice_of_recording(model: Model, recording: Wave) -> Voice:
+    """Voice of a speaker from a recording [samples] at 16 kHz: the speech encoder's latent and the pitch register."""
+    samples = torch.from_numpy(np.ascontiguousarray(recording, dtype=np.float32))
+    with torch.inference_mode():
+        latent = model.embed(samples[None])[0].numpy()
+    mean, spread, _ = register_of(samples)
+    return Voice(latent, mean, spread)
+
+
+def voice_of(model: Model, target: Wave | str) -> tuple[Voice, Controls]:
+    """Voice and default controls of a recording [samples] at 16 kHz or of a preset, by its name."""
+    if isinstance(target, str):
+        preset = resolve(target)
+        return preset.voice(), preset.controls()
+    return voice_of_recording(model, target), Controls()
+
+
+def padded_to_frames(source: Wave, delay: int) -> Wave:
+    """Whole frames, with `delay` samples of silence behind the source so that its end comes out too."""
+    return np.pad(source.astype(np.float32), (0, delay + (-source.size - delay) % FRAME))
