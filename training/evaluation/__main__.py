@@ -6,8 +6,12 @@ import argparse
 import sys
 from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from streamvc.errors import StreamVCError
+from streamvc.errors import EvaluationError, StreamVCError
+
+if TYPE_CHECKING:
+    from streamvc.training.evaluation.runner import Convert
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -37,6 +41,7 @@ def _parser() -> argparse.ArgumentParser:
         "--reference", choices=("auto", "text", "asr"), default="auto", help="what words are held against"
     )
     parser.add_argument("--measures", help="families of measures, separated by commas (default: all)")
+    parser.add_argument("--memory", type=Path, metavar="DIR", help="keep the judges' answers there for the next run")
     parser.add_argument("--threads", type=int, default=1, help="CPU threads of the judges (default: 1)")
     parser.add_argument("--save-waves", type=Path, metavar="DIR", help="write the converted waves there")
     parser.add_argument("--out", type=Path, help="JSON file for the results")
@@ -49,10 +54,9 @@ def _run(options: argparse.Namespace) -> None:
 
     from streamvc.presets.store import list_presets
     from streamvc.training.data import PackedCorpus
-    from streamvc.training.evaluation.convert import identity
-    from streamvc.training.evaluation.judges import MEASURES, Judges
+    from streamvc.training.evaluation.judges import FAMILIES, Judges
     from streamvc.training.evaluation.report import format_table, write_json
-    from streamvc.training.evaluation.runner import Convert, convert_all, evaluate_waves
+    from streamvc.training.evaluation.runner import convert_all, evaluate_waves
     from streamvc.training.evaluation.selection import select_pairs, select_preset_pairs
     from streamvc.training.evaluation.waves import save_waves
 
@@ -63,12 +67,8 @@ def _run(options: argparse.Namespace) -> None:
         pairs = select_preset_pairs(corpus, presets, options.pairs, options.seed)
     else:
         pairs = select_pairs(corpus, options.pairs, options.seed)
-    judges = Judges(options.measures.split(",") if options.measures else MEASURES)
-    convert: Convert = identity
-    if not options.identity:
-        from streamvc.training.evaluation.streaming import engine_converter
-
-        convert = engine_converter(options.weights, options.backend)
+    judges = Judges(options.measures.split(",") if options.measures else FAMILIES, options.memory)
+    convert = _converter(options)
     judges.prepare()
     converted = convert_all(pairs, convert, _progress)
     if options.save_waves:
@@ -86,6 +86,23 @@ def _run(options: argparse.Namespace) -> None:
     if options.out:
         write_json(options.out, evaluation, about)
     print(format_table(evaluation), end="")
+
+
+def _converter(options: argparse.Namespace) -> Convert:
+    if options.identity:
+        from streamvc.training.evaluation.convert import identity
+
+        return identity
+    if options.backend == "model":
+        from streamvc.checkpoint import load_model
+        from streamvc.training.evaluation.convert import model_converter
+
+        if options.weights is None:
+            raise EvaluationError("The backend model needs a checkpoint: give --weights FILE.")
+        return model_converter(load_model(options.weights))
+    from streamvc.training.evaluation.streaming import engine_converter
+
+    return engine_converter(options.weights, options.backend)
 
 
 def _progress(line: str) -> None:

@@ -25,12 +25,11 @@ def format_table(evaluation: Evaluation) -> str:
     summaries = evaluation.summaries()
     written = sum(one.written for one in evaluation.judged)
     total = len(evaluation.judged)
-    lines = [
-        f"{total} pairs; words of {written} held against the written text, of {total - written} against the "
-        "recogniser's transcript of the source; brackets: 95 % bootstrap interval over pairs",
-        "",
-        f"{'measure':<22}{'better':<8}" + "".join(f"{title:<{_WIDTH}}" for _, title in _CONDITIONS),
-    ]
+    head = f"{total} pairs; brackets: 95 % bootstrap interval over pairs"
+    if "wer" in summaries["converted"]:
+        head += f"; words of {written} held against the written text, of {total - written} against the recogniser's"
+        head += " transcript of the source"
+    lines = [head, "", f"{'measure':<22}{'better':<8}" + "".join(f"{title:<{_WIDTH}}" for _, title in _CONDITIONS)]
     for measure in MEASURES:
         if measure.key not in summaries["converted"]:
             continue
