@@ -36,7 +36,12 @@ def _parser() -> argparse.ArgumentParser:
     what.add_argument("--weights", type=Path, help="a .safetensors file (default: the shipped weights)")
     what.add_argument("--identity", action="store_true", help="judge the sources untouched, without a model")
     parser.add_argument("--presets", action="store_true", help="convert to the built-in presets")
-    parser.add_argument("--backend", choices=("auto", "onnx", "torch"), default="auto")
+    parser.add_argument(
+        "--backend",
+        choices=("auto", "onnx", "torch", "model"),
+        default="auto",
+        help="runtime of the streaming engine; model: one offline step of the model instead",
+    )
     parser.add_argument(
         "--reference", choices=("auto", "text", "asr"), default="auto", help="what words are held against"
     )
