@@ -115,6 +115,23 @@ def changed_outputs() -> Callable[..., set[int]]:
     return changed
 
 
+@pytest.fixture(scope="session")
+def voice() -> Callable[..., Tensor]:
+    """`voice(samples, hz=150, dtype=float64)`: a buzz with vibrato, pauses and breath noise, `[samples]`, peak 0.3."""
+
+    def make(samples: int, hz: float = 150.0, dtype: torch.dtype = torch.float64) -> Tensor:
+        generator = torch.Generator().manual_seed(7)
+        time = torch.arange(samples, dtype=torch.float64) / 16_000
+        f0 = hz * torch.exp(0.1 * torch.sin(2 * torch.pi * 3.1 * time))
+        phase = 2 * torch.pi * torch.cumsum(f0, 0) / 16_000
+        buzz = sum(torch.cos(k * phase) / k for k in range(1, 20))
+        speaking = (torch.sin(2 * torch.pi * 1.3 * time + 1.0) > -0.7).double()
+        x = buzz * speaking + 0.02 * torch.randn(samples, generator=generator, dtype=torch.float64)
+        return (0.3 * x / x.abs().max()).to(dtype)
+
+    return make
+
+
 @pytest.fixture(autouse=True)
 def _seeded() -> None:
     torch.manual_seed(0)
