@@ -1,0 +1,84 @@
+"""Running whitening of log f0 over voiced estimates (paper, section 2.4)."""
+
+from __future__ import annotations
+
+import math
+
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+from streamvc.config import WhiteningConfig
+from streamvc.layers.base import StreamingModule
+from streamvc.state import State, tensor
+
+_CHUNK = 64
+
+
+class RunningWhitening(StreamingModule):
+    """`(log_f0, voiced)`, each `[batch, n]` -> whitened log f0 `[batch, n]` with zero mean and unit spread when voiced.
+
+    Mean and spread are exponentially forgetting averages over voiced estimates that start from a prior, so that the
+    first word is not off. The state is `[batch, 5]`: weight and sum for the mean; weight, sum and sum of squares (about
+    the prior mean) for the spread. Unvoiced estimates neither count nor decay anything.
+    """
+
+    def __init__(self, config: WhiteningConfig) -> None:
+        super().__init__()
+        self.config = config
+        self.log_keep = math.log1p(-1.0 / config.memory)
+
+    def initial_state(self, batch: int, like: Tensor) -> State:
+        c = self.config
+        prior = like.new_tensor([c.mean_weight, 0.0, c.spread_weight, 0.0, c.spread_weight * c.prior_std**2])
+        return prior.expand(batch, 5).clone()
+
+    def forward(
+        self, log_f0: Tensor, voiced: Tensor, state: State | None = None, locked_mean: Tensor | None = None
+    ) -> tuple[Tensor, State]:
+        """`locked_mean [batch, 1]`: natural log of Hz to use instead of the running mean where it is above zero."""
+        sums = tensor(self.initial_state(log_f0.shape[0], log_f0) if state is None else state)
+        whitened = []
+        for start in range(0, log_f0.shape[1], _CHUNK):
+            piece = slice(start, start + _CHUNK)
+            value, sums = self._chunk(log_f0[:, piece], voiced[:, piece], sums, locked_mean)
+            whitened.append(value)
+        return torch.cat(whitened, dim=1), sums
+
+    def _chunk(
+        self, log_f0: Tensor, voiced: Tensor, sums: Tensor, locked: Tensor | None
+    ) -> tuple[Tensor, Tensor]:
+        x = log_f0 - self.config.prior_mean
+        added = torch.stack((voiced, voiced * x, voiced, voiced * x, voiced * x * x), dim=-1)  # [batch, n, 5]
+        age = torch.cumsum(voiced, dim=1)  # how often each sum has decayed by then
+        decay = torch.exp(self.log_keep * (age.unsqueeze(2) - age.unsqueeze(1)))  # [batch, n, n]
+        running = torch.tril(decay) @ added + torch.exp(self.log_keep * age).unsqueeze(-1) * sums.unsqueeze(1)
+        mean = running[..., 1] / running[..., 0]
+        if locked is not None:
+            mean = torch.where(locked > 0, locked - self.config.prior_mean, mean)
+        centre = running[..., 3] / running[..., 2]
+        variance = running[..., 4] / running[..., 2] - centre * centre
+        spread = torch.sqrt(variance.clamp(min=self.config.min_std**2))
+        return ((x - mean) / spread).clamp(-self.config.clip, self.config.clip), running[:, -1]
+
+
+class HoldVoiced(StreamingModule):
+    """Hold the last voiced value through unvoiced stretches: `(x, voiced)`, each `[batch, n]` -> `[batch, n]`.
+
+    Before the first voiced value it holds 0.
+    """
+
+    def initial_state(self, batch: int, like: Tensor) -> State:
+        return like.new_zeros(batch, 1)
+
+    def forward(self, x: Tensor, voiced: Tensor, state: State | None = None) -> tuple[Tensor, State]:
+        before = tensor(self.initial_state(x.shape[0], x) if state is None else state)
+        values = torch.cat((before, x), dim=1)
+        known = F.pad(voiced, (1, 0), value=1.0)
+        count = values.shape[1]
+        # The index of the last known value up to each time, by a masked maximum: no loop, and it exports.
+        steps = torch.arange(count, device=x.device)
+        reachable = (known > 0).unsqueeze(1) & (steps.unsqueeze(0) <= steps.unsqueeze(1))
+        index = torch.where(reachable, steps.expand_as(reachable), torch.zeros_like(steps)).amax(dim=-1)
+        held = values.gather(1, index)
+        return held[:, 1:], held[:, -1:]

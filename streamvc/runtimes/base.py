@@ -1,0 +1,39 @@
+"""The protocol behind which a model runs: numpy in, numpy out, explicit state."""
+
+from __future__ import annotations
+
+from typing import Any, Protocol, TypeAlias
+
+import numpy as np
+from numpy.typing import NDArray
+
+Array: TypeAlias = NDArray[np.float32]
+RuntimeState: TypeAlias = tuple[Any, ...]
+"""Opaque and immutable: a step gives a new one and leaves the old one as it was."""
+
+
+class Runtime(Protocol):
+    """One set of weights, ready to step. Holds no stream: any number of engines may share it."""
+
+    name: str
+    """`torch` or `onnx`."""
+    frame: int
+    """Samples per frame at 16 kHz."""
+    look_ahead: int
+    """Samples by which the output of `step` lags its input, at 16 kHz."""
+    fingerprint: str
+    """Of the weights; presets carry the one they were made for."""
+    latent_dim: int
+    """Size of the speaker latent."""
+    supports_formant: bool
+    """Whether the formant control has an effect."""
+
+    def initial_state(self) -> RuntimeState:
+        """The state before the first sample: silence."""
+        ...
+
+    def step(
+        self, samples: Array, latent: Array, controls: Array, state: RuntimeState
+    ) -> tuple[Array, RuntimeState]:
+        """Samples `[n * frame]` in, as many out, with `latent [64]` and `controls [N_CONTROLS]`."""
+        ...

@@ -1,0 +1,76 @@
+"""The default runtime: one ONNX graph of the whole step, on one thread, without torch."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+
+from streamvc.config import FRAME, LOOK_AHEAD_FRAMES
+from streamvc.errors import CheckpointError, RuntimeUnavailableError
+from streamvc.runtimes.base import Array, RuntimeState
+
+
+class OnnxRuntime:
+    """Steps a graph that :mod:`streamvc.runtimes.export` wrote, frame by frame.
+
+    Raises:
+        RuntimeUnavailableError: ONNX Runtime is not installed.
+        CheckpointError: the file is missing or is not such a graph.
+    """
+
+    name = "onnx"
+    frame = FRAME
+    look_ahead = FRAME * LOOK_AHEAD_FRAMES
+
+    def __init__(self, graph: Path) -> None:
+        try:
+            import onnxruntime
+        except ImportError:
+            raise RuntimeUnavailableError(
+                "The onnx backend needs ONNX Runtime; run `pip install onnxruntime` or choose --backend torch."
+            ) from None
+        if not graph.is_file():
+            raise CheckpointError(f"There is no ONNX graph at {graph}; export it with `python -m streamvc.runtimes.export`.")
+        options = onnxruntime.SessionOptions()
+        # One core is what is promised; spinning would burn the others between two frames.
+        options.intra_op_num_threads = options.inter_op_num_threads = 1
+        options.add_session_config_entry("session.intra_op.allow_spinning", "0")
+        options.log_severity_level = 3
+        try:
+            self._session = onnxruntime.InferenceSession(str(graph), options, providers=["CPUExecutionProvider"])
+            meta = json.loads(self._session.get_modelmeta().custom_metadata_map["streamvc"])
+        except (KeyError, ValueError) as error:
+            raise CheckpointError(f"{graph} is not a StreamVC graph; export it again.") from error
+        except Exception as error:  # onnxruntime's own exceptions share no public base class
+            if type(error).__module__.startswith("onnxruntime"):
+                raise CheckpointError(f"{graph} cannot be loaded ({str(error).splitlines()[0]}); export it again.") from error
+            raise
+        self.fingerprint = str(meta["fingerprint"])
+        self.latent_dim = int(meta["latent_dim"])
+        self.supports_formant = bool(meta["supports_formant"])
+        self._names = [i.name for i in self._session.get_inputs()]
+        initial = dict(zip(meta["state_names"], meta["state_shapes"], strict=True))
+        constants = {k: np.asarray(v, np.float32) for k, v in meta["state_values"].items()}
+        self._silence = tuple(
+            constants[name].reshape(shape) if name in constants else np.zeros(shape, np.float32)
+            for name, shape in initial.items()
+        )
+
+    def initial_state(self) -> RuntimeState:
+        """The state before the first sample."""
+        return self._silence
+
+    def step(
+        self, samples: Array, latent: Array, controls: Array, state: RuntimeState
+    ) -> tuple[Array, RuntimeState]:
+        """See :class:`streamvc.runtimes.base.Runtime`."""
+        frames = np.ascontiguousarray(samples, dtype=np.float32).reshape(-1, 1, FRAME)
+        head = (np.asarray(latent, np.float32).reshape(1, -1), np.asarray(controls, np.float32).reshape(1, -1))
+        outputs = []
+        for frame in frames:
+            audio, *after = self._session.run(None, dict(zip(self._names, (frame, *head, *state), strict=True)))
+            outputs.append(audio[0])
+            state = tuple(after)
+        return np.concatenate(outputs), state

@@ -1,0 +1,290 @@
+"""Stage 2: train decoder and speech encoder on frozen content (paper, section 2.6).
+
+    python -m streamvc.training.decoder --corpus DIR --content runs/content/state.pt --run runs/decoder --minutes 60
+
+The decoder re-speaks a crop from the content of a perturbed view of it, its own pitch and energy, and a speaker latent
+from other utterances of the same speaker. Spectral losses first; with `--adversarial` (usually a second run, started
+with `--warm-start`) discriminators join. With `--swap` part of each batch is also spoken in another speaker's voice, and
+the result has to be recognised as that speaker.
+"""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from streamvc.checkpoint import load_model, save_model
+from streamvc.config import FRAME, LOOK_AHEAD_FRAMES, LiveConfig
+from streamvc.model.live import FINE, POINTS, LiveModel, Prosody, Stack
+from streamvc.training.augment import SpectralAugment
+from streamvc.training.content import averaged_encoder
+from streamvc.training.data import Crops, CropSampler, PackedCorpus, Utterance
+from streamvc.training.discriminators import Discriminators
+from streamvc.training.losses.adversarial import discriminator_loss, feature_loss, generator_loss
+from streamvc.training.losses.spectral import SpectralLoss
+from streamvc.training.loop import Average, Clock, Means, Run, check_finite, learning_rate
+from streamvc.training.registers import Registers, speaker_registers
+
+CONTEXT = 32
+"""Frames that only the content encoder hears before a crop is spoken."""
+SKIP = 4 * FRAME
+"""Samples at the start of what is spoken that no loss counts: the filters' tails are missing there."""
+
+
+@dataclass(frozen=True)
+class Lesson:
+    """What the decoder is given for a batch, lined up: `frames` frames to speak, and the speech they should give."""
+
+    content: Tensor
+    prosody: Prosody
+    target: Tensor
+    latent: Tensor
+    registers: Tensor
+    speakers: Tensor
+
+
+class SpeakerHead(nn.Module):
+    """Names the training speaker of a latent by cosine (additive margin as in AM-softmax, Wang et al. 2018)."""
+
+    def __init__(self, latent: int, identities: int) -> None:
+        super().__init__()
+        self.weight = nn.Parameter(torch.randn(identities, latent) * 0.1)
+
+    def forward(self, latent: Tensor, speakers: Tensor, margin: float = 0.1, scale: float = 15.0) -> Tensor:
+        """Cross entropy of latents `[batch, latent]` with speaker indices `[batch]`."""
+        cosine = F.normalize(latent, dim=-1) @ F.normalize(self.weight, dim=-1).T
+        penalty = margin * F.one_hot(speakers, cosine.shape[-1])
+        return F.cross_entropy(scale * (cosine - penalty), speakers)
+
+
+class Teacher:
+    """Turns crops into lessons with the frozen parts of the model."""
+
+    def __init__(self, model: LiveModel, registers: Registers, sampler: CropSampler, seed: int, strength: float) -> None:
+        self.model = model
+        self.augment = SpectralAugment(model.mel, model.config.mel_bands, model.config.mel_window, seed, strength)
+        self.stack = Stack(POINTS)
+        names = sorted(sampler.speaker_index, key=sampler.speaker_index.__getitem__)
+        self.registers = torch.tensor([registers[name] for name in names])
+        self.random = torch.Generator().manual_seed(seed)
+
+    def lesson(self, crops: Crops, noise: float, bf16: bool) -> Lesson:
+        """Content of a perturbed view, clean prosody, latent of the references (with gradient)."""
+        model = self.model
+        with torch.no_grad():
+            power, _ = model.mel.power(crops.samples.unsqueeze(1))
+            view = self.stack(self.augment(power, masks=False))[0]
+            with torch.autocast("cpu", torch.bfloat16, enabled=bf16):
+                content, _ = model.content_encoder(view)
+            content = content.float()
+            content = content + noise * torch.randn(content.shape, generator=self.random)
+            register = self.registers[crops.speakers // 3].clone()
+            register[:, 0] += _speed_shift(crops)
+            controls = torch.zeros(len(register), 6)
+            controls[:, 4] = 1
+            prosody, _ = model.prosody(crops.samples, controls, None, register)
+        assert crops.references is not None
+        mel, _ = model.content_features(crops.references)
+        with torch.autocast("cpu", torch.bfloat16, enabled=bf16):
+            latent = model.speech_encoder(mel)
+        late = LOOK_AHEAD_FRAMES * FRAME
+        spoken = crops.samples[:, CONTEXT * FRAME - late : crops.samples.shape[1] - late]
+        return Lesson(
+            content[..., CONTEXT:], _from_frame(prosody, CONTEXT), spoken, latent.float(), register, crops.speakers
+        )
+
+
+def speak(model: LiveModel, lesson: Lesson, latent: Tensor, prosody: Prosody, bf16: bool) -> Tensor:
+    """The decoder's speech for a lesson, `[batch, frames * 320]`."""
+    with torch.autocast("cpu", torch.bfloat16, enabled=bf16):
+        cepstra, network = model.decoder.cepstra(lesson.content, prosody, latent)
+    audio, _ = model.decoder.synthesise(cepstra.float(), prosody, None, None, network)
+    return audio
+
+
+def as_spoken_by(lesson: Lesson, order: Tensor) -> tuple[Tensor, Prosody]:
+    """Latent and prosody of a batch re-voiced by its own speakers in another order: whitened pitch moves register."""
+    source, target = lesson.registers, lesson.registers[order]
+    ratio = (target[:, 1] / source[:, 1]).reshape(-1, 1, 1)
+    log_f0 = torch.log(lesson.prosody.f0)
+    moved = (log_f0 - source[:, 0].reshape(-1, 1, 1)) * ratio + target[:, 0].reshape(-1, 1, 1)
+    p = lesson.prosody
+    return lesson.latent[order], Prosody(p.features, p.fine, p.energy, torch.exp(moved).clamp(40.0, 1_000.0))
+
+
+def _speed_shift(crops: Crops) -> Tensor:
+    return torch.log(crops.speeds)
+
+
+def _from_frame(p: Prosody, first: int) -> Prosody:
+    return Prosody(p.features[..., first:], p.fine[..., first * FINE :], p.energy[..., first * FINE :], p.f0[:, first:])
+
+
+def corpus_weight(utterance: Utterance) -> float:
+    """English and many speakers first."""
+    return 1.5 if utterance.english else 0.7
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Run stage 2 from the command line."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--corpus", required=True, help="packed corpus")
+    parser.add_argument("--content", help="state.pt of a stage-1 run; without it the warm start's encoder is kept")
+    parser.add_argument("--warm-start", help="weights (.safetensors) to start from")
+    parser.add_argument("--run", required=True, help="folder for the resumable state, the log and model.safetensors")
+    parser.add_argument("--minutes", type=float, default=60.0, help="training time, earlier resumed runs included")
+    parser.add_argument("--batch", type=int, default=12, help="crops per step")
+    parser.add_argument("--frames", type=int, default=64, help="frames of 20 ms spoken per crop")
+    parser.add_argument("--rate", type=float, default=8e-4, help="peak learning rate")
+    parser.add_argument("--strength", type=float, default=0.6, help="perturbation of the content's view")
+    parser.add_argument("--noise", type=float, default=0.1, help="spread of the noise added to content")
+    parser.add_argument("--speaker", type=float, default=0.05, help="weight of naming the speaker from the latent")
+    parser.add_argument("--adversarial", action="store_true", help="train with discriminators")
+    parser.add_argument("--reconstruction", type=float, default=3.0, help="weight of the spectral loss beside them")
+    parser.add_argument("--features", type=float, default=2.0, help="weight of feature matching beside them")
+    parser.add_argument("--swap", type=float, default=0.0, help="weight of being recognised as another speaker")
+    parser.add_argument("--threads", type=int, default=1)
+    parser.add_argument("--no-bf16", action="store_true")
+    parser.add_argument("--seed", type=int, default=0)
+    options = parser.parse_args(arguments)
+
+    torch.set_num_threads(options.threads)
+    torch.manual_seed(options.seed)
+    bf16 = not options.no_bf16
+    model = load_model(options.warm_start) if options.warm_start else LiveModel(LiveConfig())
+    assert isinstance(model, LiveModel)
+    if options.content:
+        model.content_encoder.load_state_dict(averaged_encoder(options.content, model.config).state_dict())
+    model.content_encoder.eval().requires_grad_(False)
+
+    corpus = PackedCorpus(options.corpus)
+    train = corpus.select(lambda u: u.split == "train" and u.band == "wide" and u.length >= FRAME * 100)
+    run = Run(options.run)
+    saved = run.load()
+    step = int(saved["step"]) if saved else 0
+    sampler = CropSampler(
+        corpus, train, CONTEXT + options.frames, options.seed + step, corpus_weight, (0.84, 1.19), 0.4, reference_frames=150
+    )
+    registers = speaker_registers(corpus, train, run.folder / "registers.json")
+    teacher = Teacher(model, registers, sampler, options.seed + step, options.strength)
+    head = SpeakerHead(model.config.latent_dim, sampler.identities)
+    learned = nn.ModuleDict({"decoder": model.decoder, "speech": model.speech_encoder, "head": head})
+    clock = Clock(options.minutes, saved["minutes"] if saved else 0.0)
+    optimiser = torch.optim.AdamW(learned.parameters(), lr=options.rate, betas=(0.8, 0.98), weight_decay=0.01)
+    critics = Discriminators() if options.adversarial else None
+    critic_optimiser = (
+        torch.optim.AdamW(critics.parameters(), lr=options.rate, betas=(0.8, 0.98), weight_decay=0.01) if critics else None
+    )
+    average = Average(learned, 0.998)
+    if saved:
+        learned.load_state_dict(saved["model"])
+        optimiser.load_state_dict(saved["optimiser"])
+        average.load(saved["average"])
+        if critics and critic_optimiser and saved["critics"]:
+            critics.load_state_dict(saved["critics"])
+            critic_optimiser.load_state_dict(saved["critic_optimiser"])
+    spectral = SpectralLoss()
+    means = Means()
+
+    def save() -> None:
+        run.save({
+            "model": learned.state_dict(), "optimiser": optimiser.state_dict(), "average": average.state(), "step": step,
+            "minutes": clock.elapsed, "critics": critics.state_dict() if critics else None,
+            "critic_optimiser": critic_optimiser.state_dict() if critic_optimiser else None,
+        })
+        kept = {k: v.clone() for k, v in learned.state_dict().items()}
+        learned.load_state_dict(average.values)
+        save_model(model, run.folder / "model.safetensors", {"stage": 2, "step": step, "minutes": clock.elapsed})
+        learned.load_state_dict(kept)
+
+    learned.train()
+    while clock.running:
+        rate = learning_rate(clock.progress, options.rate)
+        for group in optimiser.param_groups + (critic_optimiser.param_groups if critic_optimiser else []):
+            group["lr"] = rate
+        lesson = teacher.lesson(sampler.batch(options.batch), options.noise, bf16)
+        output = speak(model, lesson, lesson.latent, lesson.prosody, bf16)[:, SKIP:]
+        target = lesson.target[:, SKIP:]
+        converted = None
+        if options.swap:
+            order = torch.roll(torch.arange(len(output)), 1)
+            latent, prosody = as_spoken_by(lesson, order)
+            converted = speak(model, lesson, latent.detach(), prosody, bf16)[:, SKIP:]
+
+        if critics and critic_optimiser:
+            fakes = output.detach() if converted is None else torch.cat((output, converted)).detach()
+            with torch.autocast("cpu", torch.bfloat16, enabled=bf16):
+                real, fake = critics(target), critics(fakes)
+            critic_loss = discriminator_loss(_floats(real), _floats(fake))
+            check_finite(critic_loss, step)
+            critic_optimiser.zero_grad(set_to_none=True)
+            critic_loss.backward()
+            nn.utils.clip_grad_norm_(critics.parameters(), 5.0)
+            critic_optimiser.step()
+            means.add(critic=critic_loss)
+
+        distance = spectral(output, target)
+        named = head(lesson.latent, lesson.speakers)
+        loss = (options.reconstruction if critics else 1.0) * distance + options.speaker * named
+        means.add(spectral=distance, named=named)
+        if critics:
+            critics.requires_grad_(False)
+            fakes = output if converted is None else torch.cat((output, converted))
+            with torch.autocast("cpu", torch.bfloat16, enabled=bf16):
+                fake = critics(fakes)
+                with torch.no_grad():
+                    real = critics(target)
+            own = [(logits[: len(output)], [x[: len(output)] for x in inner]) for logits, inner in _floats(fake)]
+            fooled, alike = generator_loss(_floats(fake)), feature_loss(_floats(real), own)
+            critics.requires_grad_(True)
+            loss = loss + fooled + options.features * alike
+            means.add(fooled=fooled, alike=alike)
+        if converted is not None:
+            recognised = _recognised(model, head, converted, lesson.speakers[order], bf16)
+            loss = loss + options.swap * recognised
+            means.add(recognised=recognised)
+        check_finite(loss, step)
+        optimiser.zero_grad(set_to_none=True)
+        loss.backward()
+        nn.utils.clip_grad_norm_(learned.parameters(), 5.0)
+        optimiser.step()
+        average.update(learned)
+        step += 1
+        if step % 50 == 0:
+            run.log(step=step, minutes=clock.elapsed, rate=rate, **means.take())
+        if run.due():
+            save()
+    save()
+
+
+def _recognised(model: LiveModel, head: SpeakerHead, converted: Tensor, speakers: Tensor, bf16: bool) -> Tensor:
+    """How well converted speech is named as its target; only the speech is to blame, not those who name it."""
+    judges = nn.ModuleList((model.speech_encoder, head))
+    judges.requires_grad_(False)
+    mel, _ = model.content_features(converted)
+    with torch.autocast("cpu", torch.bfloat16, enabled=bf16):
+        latent = model.speech_encoder(mel)
+    loss: Tensor = head(latent.float(), speakers, margin=0.0)
+    judges.requires_grad_(True)
+    return loss
+
+
+def _floats(judgements: list[tuple[Tensor, list[Tensor]]]) -> list[tuple[Tensor, list[Tensor]]]:
+    return [(logits.float(), [x.float() for x in inner]) for logits, inner in judgements]
+
+
+def model_of(run: str | Path) -> LiveModel:
+    """The averaged model of a stage-2 run."""
+    model = load_model(Path(run) / "model.safetensors")
+    assert isinstance(model, LiveModel)
+    return model
+
+
+if __name__ == "__main__":
+    main()
