@@ -109,7 +109,7 @@ class PaperProsody(StreamingModule):
         batch, _, count = estimates.shape
         log_f0, voiced, aperiodicity = (estimates[:, i::3] for i in range(3))
         # Each threshold is a stream of its own, with statistics over the frames that it calls voiced.
-        locked = controls[:, 5:6].repeat_interleave(self.thresholds, dim=0)
+        locked = controls[:, 5:6].expand(-1, self.thresholds).reshape(-1, 1)
         whitened, whiten = self.whiten(log_f0.reshape(-1, count), voiced.reshape(-1, count), s[4], locked)
         pitch = whitened.reshape(batch, self.thresholds, count)
         if register is None:
