@@ -65,6 +65,25 @@ def _check_mix(mix: float) -> float:
     return float(mix)
 
 
+def latency_at(model: LatencyReport, sample_rate: float) -> LatencyReport:
+    """The parts of the delay at a host's sample rate, of which the model's own are given.
+
+    Raises:
+        AudioError: the rate is not supported.
+    """
+    rate = check_sample_rate(sample_rate)
+    return _compose(model, rate, RateConverter(rate, model.sample_rate), RateConverter(model.sample_rate, rate))
+
+
+def _compose(model: LatencyReport, rate: int, down: RateConverter, up: RateConverter) -> LatencyReport:
+    # The rounding to millionths of a sample takes off the noise of floating point before it is rounded up.
+    return replace(
+        model.at(rate),
+        resample_in=math.ceil(round(down.latency * rate, 6)),
+        resample_out=math.ceil(round(up.latency * rate, 6)),
+    )
+
+
 class HostAdapter:
     """Runs an engine in a stream of any sample rate, channel count and block size.
 
@@ -99,16 +118,11 @@ class HostAdapter:
             raise AudioError(f"{channels} channels are not supported: use 1 to {MAX_CHANNELS}.")
         self.channels: Final = channels
         self._engine = engine
-        model = engine.latency
+        model, rate = engine.latency, self.sample_rate
         self._frame = model.framing
-        self._down = RateConverter(self.sample_rate, model.sample_rate)
-        self._up = RateConverter(model.sample_rate, self.sample_rate)
-        rate = self.sample_rate
-        self._latency = replace(
-            model.at(rate),
-            resample_in=math.ceil(round(self._down.latency * rate, 6)),
-            resample_out=math.ceil(round(self._up.latency * rate, 6)),
-        )
+        self._down = RateConverter(rate, model.sample_rate)
+        self._up = RateConverter(model.sample_rate, rate)
+        self._latency = _compose(model, rate, self._down, self._up)
         # The look-ahead and the resamplers' offsets delay the signal already; the queue has to add the rest.
         shift = model.look_ahead * rate / model.sample_rate + (self._down.offset + self._up.offset) * rate
         self._input = SampleFifo(1)

@@ -1,0 +1,86 @@
+"""Output files that are there when they are complete, and not before."""
+
+from __future__ import annotations
+
+import errno
+import os
+import secrets
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import BinaryIO
+
+from streamvc.errors import OutputError
+
+
+@contextmanager
+def staged(path: Path, *, overwrite: bool = False) -> Iterator[BinaryIO]:
+    """Open a temporary file beside `path` that takes its place when the `with` block ends well.
+
+    On any exception, an interrupt included, the temporary file is removed, and so are folders that were made for it.
+
+    Args:
+        path: the file to be; missing folders above it are made.
+        overwrite: whether a file that is there may be replaced.
+
+    Raises:
+        OutputError: the file is there already, or cannot be written, or the disk is full.
+    """
+    check_target(path, overwrite=overwrite)
+    temporary = path.with_name(f".{secrets.token_hex(8)}.part")
+    made: list[Path] = []
+    done = False
+    try:
+        try:
+            made = _make_folders(path.parent)
+            with temporary.open("xb") as stream:
+                yield stream
+            # Somebody else may have come first while this was written.
+            check_target(path, overwrite=overwrite)
+            os.replace(temporary, path)
+            done = True
+        except OSError as error:
+            raise OutputError(_sentence(path, error)) from error
+    finally:
+        if not done:
+            with suppress(OSError):
+                temporary.unlink(missing_ok=True)
+            for folder in reversed(made):
+                with suppress(OSError):
+                    folder.rmdir()
+
+
+def check_target(path: Path, *, overwrite: bool) -> None:
+    """Refuse a path that is a folder, or that is taken when `overwrite` is false.
+
+    Raises:
+        OutputError: it is.
+    """
+    try:
+        if path.is_dir():
+            raise OutputError(f"{path} is a folder where the output should be a file: give a file name.")
+        if not overwrite and (path.exists() or path.is_symlink()):
+            raise OutputError(f"{path} exists already: choose another name or allow overwriting (--overwrite).")
+    except OSError as error:
+        raise OutputError(_sentence(path, error)) from error
+
+
+def _make_folders(folder: Path) -> list[Path]:
+    made = []
+    for parent in reversed([folder, *folder.parents]):
+        if not parent.exists():
+            parent.mkdir()
+            made.append(parent)
+    return made
+
+
+def _sentence(path: Path, error: OSError) -> str:
+    if error.errno in (errno.ENOSPC, errno.EDQUOT):
+        return f"{path} cannot be written because the disk is full: make room or choose another place."
+    if error.errno == errno.EFBIG:
+        return f"{path} would be larger than this file system or user may write: choose another place or format."
+    if error.errno in (errno.EACCES, errno.EPERM, errno.EROFS):
+        return f"{path} cannot be written for lack of permission: choose another place."
+    if error.errno == errno.ENOTDIR:
+        return f"{path} cannot be written because a part of its path is no folder: choose another place."
+    return f"{path} cannot be written ({error.strerror or error}): choose another place."
