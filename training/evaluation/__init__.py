@@ -1,7 +1,11 @@
 """Judging a conversion without listeners: words, speaker, intonation, naturalness, levels.
 
-    pairs = select_pairs(PackedCorpus(Path("corpus")), 24, seed=0)
-    evaluation = evaluate(pairs, convert)             # or evaluate_waves(pairs, waves)
+    from streamvc.training.evaluation import evaluate, format_table
+    from streamvc.training.evaluation.convert import model_converter
+    from streamvc.training.evaluation.selection import select_pairs
+
+    pairs = select_pairs(PackedCorpus("corpus"), 24, seed=0)
+    evaluation = evaluate(pairs, model_converter(model))    # or evaluate_waves(pairs, waves)
     print(format_table(evaluation))
 
 The judges are optional packages that carry their weights: see `streamvc.training.evaluation.optional` and
@@ -14,7 +18,6 @@ from streamvc.training.evaluation.judges import Judges
 from streamvc.training.evaluation.pairs import Pair
 from streamvc.training.evaluation.report import format_table, to_json, write_json
 from streamvc.training.evaluation.runner import Evaluation, evaluate, evaluate_waves
-from streamvc.training.evaluation.selection import select_pairs, select_preset_pairs
 
 __all__ = [
     "Evaluation",
@@ -23,8 +26,6 @@ __all__ = [
     "evaluate",
     "evaluate_waves",
     "format_table",
-    "select_pairs",
-    "select_preset_pairs",
     "to_json",
     "write_json",
 ]

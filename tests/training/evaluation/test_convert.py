@@ -1,0 +1,76 @@
+"""Conversions that are judged: aligned, as long as the source, and the same however they are cut."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+import pytest
+import torch
+
+from streamvc.config import get_config
+from streamvc.controls import Controls, pack
+from streamvc.errors import PresetError
+from streamvc.model import Model, build_model
+from streamvc.training.evaluation.convert import model_converter, padded_to_frames, voice_of_recording
+from streamvc.training.evaluation.pairs import Pair, Wave
+
+
+@pytest.fixture
+def model() -> Model:
+    return build_model(get_config("live")).eval()
+
+
+@pytest.mark.parametrize("samples", [1, 319, 320, 321, 16_000, 16_123])
+def test_the_output_is_as_long_as_the_source(model: Model, pair: Pair, samples: int) -> None:
+    converted = model_converter(model)(pair.source[:samples], pair.reference)
+    assert converted.shape == (samples,)
+    assert converted.dtype == np.float32
+    assert np.isfinite(converted).all()
+
+
+def test_the_delay_is_removed(model: Model, pair: Pair, make_buzz: Callable[[np.ndarray], Wave]) -> None:
+    # An untrained decoder already follows the source's loudness: sound must begin and end where the source does.
+    f0 = np.zeros(24_000)
+    f0[8_000:16_000] = 140
+    converted = model_converter(model)(make_buzz(f0), pair.reference)
+    power = np.square(converted.astype(np.float64)).reshape(-1, 320).mean(axis=1)
+    loud = np.flatnonzero(power > 0.1 * power.max())
+    assert abs(loud[0] - 25) <= 1
+    assert abs(loud[-1] - 49) <= 1
+
+
+def test_it_is_what_streaming_gives(model: Model, pair: Pair) -> None:
+    voice = voice_of_recording(model, pair.reference)
+    padded = torch.from_numpy(padded_to_frames(pair.source, 640))[None]
+    latent, controls = torch.from_numpy(voice.latent.copy())[None], torch.from_numpy(pack(voice, Controls()))[None]
+    state, pieces = None, []
+    with torch.inference_mode():
+        for start in range(0, padded.shape[1], 960):
+            audio, state = model.step(padded[:, start : start + 960], latent, controls, state)
+            pieces.append(audio)
+    streamed = torch.cat(pieces, dim=1)[0, 640 : 640 + pair.source.size].numpy()
+    converted = model_converter(model)(pair.source, pair.reference)
+    assert np.abs(converted).max() > 0.01
+    # Single precision, and the phases of high harmonics add up differently (tests/model proves it in double).
+    assert np.abs(streamed - converted).max() <= 2e-3 * np.abs(converted).max()
+
+
+def test_the_voice_of_a_recording_has_its_pitch(model: Model, make_buzz: Callable[[np.ndarray], Wave]) -> None:
+    voice = voice_of_recording(model, make_buzz(np.full(32_000, 210.0)))
+    assert np.exp(voice.log_f0_mean) == pytest.approx(210.0, rel=0.01)
+    assert voice.latent.shape == (64,)
+
+
+def test_an_unknown_preset_is_said(model: Model, pair: Pair) -> None:
+    with pytest.raises(PresetError):
+        model_converter(model)(pair.source, "nobody-of-this-name")
+
+
+def test_padding_makes_whole_frames() -> None:
+    for samples in (1, 320, 500, 16_000):
+        padded = padded_to_frames(np.ones(samples, np.float32), 640)
+        assert padded.size % 320 == 0
+        assert 640 <= padded.size - samples < 960
+        assert padded[:samples].min() == 1
+        assert not padded[samples:].any()
