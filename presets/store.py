@@ -127,6 +127,22 @@ def user_path(name: str) -> Path:
     return user_folder() / f"{name}{SUFFIX}"
 
 
+def check_free(name: str, *, overwrite: bool = False) -> Path:
+    """Tell whether the user's folder may take a voice of that name; returns the file it would have.
+
+    Raises:
+        PresetError: the name is not safe, or belongs to a built-in voice.
+        OutputError: a voice of that name is there and `overwrite` is false.
+    """
+    for existing, _, builtin in _files():
+        if builtin and existing.casefold() == name.casefold():
+            raise PresetError(f"{existing!r} is the name of a built-in voice: choose another name.")
+    path = user_path(name)
+    if path.exists() and not overwrite:
+        raise OutputError(f"{path} exists already: choose another name or allow overwriting (--overwrite).")
+    return path
+
+
 def save_to_store(preset: Preset, *, overwrite: bool = False) -> Path:
     """Keep a voice in the user folder, which is made if need be; returns the file.
 
@@ -134,10 +150,7 @@ def save_to_store(preset: Preset, *, overwrite: bool = False) -> Path:
         PresetError: the name belongs to a built-in voice.
         OutputError: a voice of that name is there and `overwrite` is false, or the file cannot be written.
     """
-    for name, _, builtin in _files():
-        if builtin and name.casefold() == preset.name.casefold():
-            raise PresetError(f"{name!r} is the name of a built-in voice: choose another name.")
-    path = user_path(preset.name)
+    path = check_free(preset.name, overwrite=overwrite)
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
     except OSError as error:
