@@ -25,6 +25,9 @@ CEILING_SECONDS: Final = (3.0, 8.0)
 SHORTEST_SECONDS: Final = 1.0
 """Shorter recordings (single words) are never part of a reference."""
 
+_SAME_PERSON: Final = {"asterisk-es": "asterisk-en"}
+"""One person who recorded prompts in two languages."""
+
 _WORD_LISTS: Final = re.compile(r"/(digits|letters|phonetic)/")
 """Folders of prompts with single words, which the corpus joins: no sentence that an ASR could follow."""
 
@@ -90,14 +93,18 @@ def speaker_of(preset: Preset, speakers: Iterable[str]) -> str | None:
 
 
 def related(first: str, second: str) -> bool:
-    """Whether two speakers share a voice: the same one, or blends (`kokoro-A+B`, `kokoro-A__B`) with a common half."""
+    """Whether two speakers share a voice.
+
+    That is: they are the same, or the same person under two names, or blends (`kokoro-A+B`, `kokoro-A__B`) with a
+    common half.
+    """
     return not _voices(first).isdisjoint(_voices(second))
 
 
 def _voices(speaker: str) -> set[str]:
     corpus, dash, voice = speaker.partition("-")
     if corpus != "kokoro" or not dash:
-        return {speaker}
+        return {_SAME_PERSON.get(speaker, speaker)}
     return set(voice.replace("__", "+").split("+"))
 
 

@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
 
+from streamvc.checkpoint import save_model
 from streamvc.config import get_config
 from streamvc.controls import Controls, pack
-from streamvc.errors import PresetError
+from streamvc.errors import CheckpointError, PresetError
 from streamvc.model import Model, build_model
 from streamvc.training.evaluation.convert import model_converter, padded_to_frames, voice_of_recording
 from streamvc.training.evaluation.pairs import Pair, Wave
+from streamvc.training.evaluation.streaming import engine_converter
 
 
 @pytest.fixture
@@ -54,6 +57,19 @@ def test_it_is_what_streaming_gives(model: Model, pair: Pair) -> None:
     assert np.abs(converted).max() > 0.01
     # Single precision, and the phases of high harmonics add up differently (tests/model proves it in double).
     assert np.abs(streamed - converted).max() <= 2e-3 * np.abs(converted).max()
+
+
+def test_the_streaming_engine_gives_the_same(model: Model, pair: Pair, tmp_path: Path) -> None:
+    save_model(model, tmp_path / "w.safetensors", dtype=torch.float32)
+    streamed = engine_converter(tmp_path / "w.safetensors", "torch")(pair.source, pair.reference)
+    converted = model_converter(model)(pair.source, pair.reference)
+    assert streamed.shape == converted.shape
+    assert np.abs(streamed - converted).max() <= 2e-3 * np.abs(converted).max()
+
+
+def test_weights_that_are_not_there_are_said(tmp_path: Path) -> None:
+    with pytest.raises(CheckpointError):
+        engine_converter(tmp_path / "none.safetensors", "torch")
 
 
 def test_the_voice_of_a_recording_has_its_pitch(model: Model, make_buzz: Callable[[np.ndarray], Wave]) -> None:

@@ -105,6 +105,8 @@ def test_no_pairs_are_refused(corpus: PackedCorpus) -> None:
         ("kokoro-af_a__am_c", "kokoro-am_c+bm_d", True),
         ("prompts-en", "prompts-en", True),
         ("prompts-en", "prompts-it", False),
+        ("asterisk-es", "asterisk-en", True),
+        ("asterisk-es", "asterisk-it", False),
     ],
 )
 def test_who_shares_a_voice(first: str, second: str, expected: bool) -> None:

@@ -1,0 +1,42 @@
+"""The conversion that users hear: the streaming engine, one frame at a time."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+
+from streamvc.checkpoint import load_model
+from streamvc.config import FRAME
+from streamvc.engine import Engine
+from streamvc.runtimes import default_weights, load_runtime
+from streamvc.training.evaluation.convert import padded_to_frames, voice_of
+from streamvc.training.evaluation.pairs import Wave
+from streamvc.training.evaluation.runner import Convert
+
+
+def engine_converter(weights: Path | None = None, backend: str = "auto") -> Convert:
+    """Convert as users do: the streaming engine, 20 ms at a time, its delay removed afterwards.
+
+    The voice of a recording comes from the same weights' speech encoder.
+
+    Args:
+        weights: a .safetensors file; None for the shipped ones.
+        backend: "onnx" (a graph of the same name, `.onnx`, lies beside the weights), "torch", or "auto".
+
+    Raises:
+        CheckpointError: the weights cannot be used.
+        RuntimeUnavailableError: the backend is not installed.
+    """
+    runtime = load_runtime(backend, weights)
+    model = load_model(weights if weights is not None else default_weights())
+
+    def convert(source: Wave, target: Wave | str, /) -> Wave:
+        voice, controls = voice_of(model, target)
+        engine = Engine(runtime, voice, controls)
+        start = engine.latency.look_ahead
+        padded = padded_to_frames(source, start)
+        frames = [engine.process(padded[at : at + FRAME]) for at in range(0, padded.size, FRAME)]
+        return np.concatenate(frames)[start : start + source.size]
+
+    return convert
