@@ -26,7 +26,7 @@ SHORTEST_SECONDS: Final = 1.0
 """Shorter recordings (single words) are never part of a reference."""
 
 _SAME_PERSON: Final = {"asterisk-es": "asterisk-en"}
-"""One person who recorded prompts in two languages."""
+"""One person who recorded prompts in two languages: a target under one of the names only."""
 
 _WORD_LISTS: Final = re.compile(r"/(digits|letters|phonetic)/")
 """Folders of prompts with single words, which the corpus joins: no sentence that an ASR could follow."""
@@ -123,7 +123,8 @@ def _sources(utterances: Iterable[Utterance]) -> list[Utterance]:
 def _targets(utterances: Iterable[Utterance]) -> list[_Target]:
     by_speaker: dict[str, list[Utterance]] = defaultdict(list)
     for one in utterances:
-        by_speaker[one.speaker].append(one)
+        if one.speaker not in _SAME_PERSON:
+            by_speaker[one.speaker].append(one)
     targets = [_Target(name, own[0].sex, own[0].corpus, tuple(own)) for name, own in sorted(by_speaker.items())]
     return [one for one in targets if _can_be_target(one)]
 
