@@ -81,7 +81,9 @@ def test_blocks_leave_no_seam(tmp_path: Path) -> None:
     time = np.arange(21 * 44_100) / 44_100
     soundfile.write(tmp_path / "a.wav", 0.5 * np.sin(2 * np.pi * 440 * time), 44_100, subtype="FLOAT")
     expected = 0.5 * np.sin(2 * np.pi * 440 * np.arange(21 * 16_000) / 16_000)
-    assert read_recording(tmp_path / "a.wav")[500:-500] == pytest.approx(expected[500:-500], abs=1e-4)
+    samples = read_recording(tmp_path / "a.wav")
+    assert samples.size == expected.size
+    assert np.abs(samples - expected)[500:-500].max() < 1e-4
 
 
 @pytest.mark.parametrize(
