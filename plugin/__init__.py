@@ -2,6 +2,18 @@
 
 from __future__ import annotations
 
-from streamvc.plugin.voice_converter import VoiceConverter
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from streamvc.plugin.voice_converter import VoiceConverter
 
 __all__ = ["VoiceConverter"]
+
+
+def __getattr__(name: str) -> Any:
+    # Late, so that the light modules of this package can be had without the audio library.
+    if name == "VoiceConverter":
+        from streamvc.plugin.voice_converter import VoiceConverter
+
+        return VoiceConverter
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -9,15 +9,12 @@ from types import TracebackType
 from typing import Final, Self
 
 import numpy as np
-from pedalboard.io import AudioFile, get_supported_read_formats
+from pedalboard.io import AudioFile
 
 from streamvc.errors import AudioError
 from streamvc.plugin.adapter import MAX_CHANNELS, check_sample_rate
 from streamvc.plugin.completeness import is_cut_off
 from streamvc.plugin.fifo import Samples
-
-SUFFIXES: Final = frozenset(get_supported_read_formats()) | {".oga"}
-"""Endings of the files that are looked for in a folder, in lower case with the dot."""
 
 
 class AudioInput:

@@ -1,89 +1,17 @@
-"""Audio files for writing: what each format can hold, and what happens to samples beyond full scale."""
+"""Audio files for writing."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
-from typing import BinaryIO, Final, Self
+from typing import BinaryIO, Self
 
 import numpy as np
 from pedalboard.io import AudioFile
 
-from streamvc.errors import ConfigError, OutputError
+from streamvc.errors import OutputError
 from streamvc.plugin.fifo import Samples
-
-BIT_DEPTHS: Final[dict[str, tuple[int, ...]]] = {
-    "wav": (16, 24, 32),
-    "flac": (16, 24),
-    "aiff": (16, 24),
-    "ogg": (),
-    "mp3": (),
-}
-"""Formats that can be written, with the bit depths of a sample (32 is floating point); lossy ones have none."""
-
-_BY_SUFFIX = {".wav": "wav", ".bwf": "wav", ".flac": "flac", ".aif": "aiff", ".aiff": "aiff"} | {
-    ".ogg": "ogg",
-    ".oga": "ogg",
-    ".mp3": "mp3",
-}
-_DEPTH_OF_TYPE = {"int24": 24, "int32": 32, "float32": 32, "float64": 32}
-
-
-@dataclass(frozen=True)
-class OutputFormat:
-    """How samples are stored.
-
-    Args:
-        name: "wav", "flac", "aiff", "ogg" or "mp3".
-        bit_depth: 16 or 24 for integers, 32 for floating point; None where the format is lossy.
-
-    Raises:
-        ConfigError: there is no such format, or it has no such bit depth.
-    """
-
-    name: str
-    bit_depth: int | None = None
-
-    def __post_init__(self) -> None:
-        if self.name not in BIT_DEPTHS:
-            raise ConfigError(f"The format {self.name!r} cannot be written: use one of {', '.join(BIT_DEPTHS)}.")
-        depths = BIT_DEPTHS[self.name]
-        if self.bit_depth not in (depths or (None,)):
-            choice = f"use {' or '.join(map(str, depths))}" if depths else "leave it out"
-            raise ConfigError(f"{self.name} files have no bit depth of {self.bit_depth}: {choice}.")
-
-    @property
-    def floating(self) -> bool:
-        """Whether samples beyond full scale survive."""
-        return self.bit_depth == 32
-
-    @classmethod
-    def choose(
-        cls, target: Path, name: str | None = None, bit_depth: int | None = None, sample_type: str = "int16"
-    ) -> OutputFormat:
-        """Fill in what the user left open.
-
-        Args:
-            target: its ending names the format if `name` is None.
-            name: a format of `BIT_DEPTHS`.
-            bit_depth: 16, 24 or 32; None takes the next one to the source's that the format has.
-            sample_type: how the source stores samples, as `AudioInput.sample_type`.
-
-        Raises:
-            ConfigError: as for the class, or the ending names no format.
-        """
-        if name is None:
-            if target.suffix.lower() not in _BY_SUFFIX:
-                raise ConfigError(
-                    f"The ending of {target.name!r} names no format: use one of {', '.join(_BY_SUFFIX)}, or --format."
-                )
-            name = _BY_SUFFIX[target.suffix.lower()]
-        depths = BIT_DEPTHS.get(name, ())
-        if bit_depth is None and depths:
-            wanted = _DEPTH_OF_TYPE.get(sample_type, 16)
-            bit_depth = max(depth for depth in depths if depth <= wanted)
-        return cls(name, bit_depth)
+from streamvc.plugin.formats import OutputFormat
 
 
 class AudioOutput:

@@ -15,8 +15,9 @@ from streamvc.errors import AudioError, OutputError
 from streamvc.latency import LatencyReport
 from streamvc.plugin.adapter import FrameEngine, HostAdapter
 from streamvc.plugin.audio_input import AudioInput
-from streamvc.plugin.audio_output import AudioOutput, OutputFormat
+from streamvc.plugin.audio_output import AudioOutput
 from streamvc.plugin.fifo import Samples
+from streamvc.plugin.formats import OutputFormat
 from streamvc.plugin.staging import check_target, staged
 
 _BLOCK = 16_384
