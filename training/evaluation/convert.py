@@ -8,10 +8,12 @@ import torch
 from streamvc.config import FRAME, LOOK_AHEAD_FRAMES
 from streamvc.controls import Controls, Voice, pack
 from streamvc.model import Model
+from streamvc.presets.create import f0_statistics, speaker_latent
+from streamvc.presets.format import check_model
+from streamvc.presets.recordings import prepare_speech
 from streamvc.presets.store import resolve
 from streamvc.training.evaluation.pairs import Wave
 from streamvc.training.evaluation.runner import Convert
-from streamvc.training.registers import register_of
 
 
 def identity(source: Wave, target: Wave | str, /) -> Wave:
@@ -42,18 +44,27 @@ def model_converter(model: Model) -> Convert:
 
 
 def voice_of_recording(model: Model, recording: Wave) -> Voice:
-    """Voice of a speaker from a recording [samples] at 16 kHz: the speech encoder's latent and the pitch register."""
-    samples = torch.from_numpy(np.ascontiguousarray(recording, dtype=np.float32))
-    with torch.inference_mode():
-        latent = model.embed(samples[None])[0].numpy()
-    mean, spread, _ = register_of(samples)
-    return Voice(latent, mean, spread)
+    """Voice of a speaker from a recording [samples] at 16 kHz, as `svc preset create` makes one.
+
+    Raises:
+        AudioError: there is less than half a second of voiced speech.
+    """
+    speech = prepare_speech(recording)
+    mean, spread = f0_statistics(speech)
+    return Voice(speaker_latent(model, speech), mean, spread)
 
 
-def voice_of(model: Model, target: Wave | str) -> tuple[Voice, Controls]:
-    """Voice and default controls of a recording [samples] at 16 kHz or of a preset, by its name."""
+def voice_of(model: Model, target: Wave | str, fingerprint: str | None = None) -> tuple[Voice, Controls]:
+    """Voice and default controls of a recording [samples] at 16 kHz or of a preset, by its name.
+
+    Raises:
+        AudioError: a recording has less than half a second of voiced speech.
+        PresetError: there is no such preset, or it was made with weights of another fingerprint than the one given.
+    """
     if isinstance(target, str):
         preset = resolve(target)
+        if fingerprint is not None:
+            check_model(preset, fingerprint)
         return preset.voice(), preset.controls()
     return voice_of_recording(model, target), Controls()
 

@@ -32,7 +32,7 @@ def engine_converter(weights: Path | None = None, backend: str = "auto") -> Conv
     model = load_model(weights if weights is not None else default_weights())
 
     def convert(source: Wave, target: Wave | str, /) -> Wave:
-        voice, controls = voice_of(model, target)
+        voice, controls = voice_of(model, target, runtime.fingerprint)
         engine = Engine(runtime, voice, controls)
         start = engine.latency.look_ahead
         padded = padded_to_frames(source, start)
