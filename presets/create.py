@@ -67,9 +67,6 @@ def create_preset(
         PresetError: the name or another field is not valid.
         RuntimeUnavailableError: the packages that read audio are not installed.
     """
-    from streamvc.checkpoint import fingerprint, load_model
-    from streamvc.runtimes import default_weights
-
     if not recordings:
         raise AudioError("There is no recording to make a voice from: give at least one audio file.")
     warnings = []
@@ -93,6 +90,10 @@ def create_preset(
         warnings.append(
             f"A voice from {seconds:.1f} s of speech is a rough one: {ENOUGH_SECONDS:g} s or more will sound closer."
         )
+    # Only now the heavy part: whoever mistyped a path need not wait for it.
+    from streamvc.checkpoint import fingerprint, load_model
+    from streamvc.runtimes import default_weights
+
     if weights is None:
         weights = default_weights()
     whole = np.concatenate(speech)

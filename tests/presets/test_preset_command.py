@@ -279,3 +279,27 @@ def test_none_of_this_imports_torch(folder: Path, make_preset: MakePreset) -> No
     )
     subprocess.run([sys.executable, "-c", code], check=True, stdout=subprocess.DEVNULL)
     assert store.resolve("one-two-50").name == "one-two-50"
+
+
+@pytest.mark.parametrize(
+    ("line", "code", "words"),
+    [
+        ("show viktor", 5, "Error: There is no preset 'viktor'"),
+        ("show gone.npz", 5, "Error: There is no preset file gone.npz"),
+        ("blend mine mine --weight 2", 5, "Error: The weight of a blend"),
+        ("create new --from gone.wav", 4, "Error: gone.wav does not exist"),
+        ("blend mine mine --name mine", 11, "Error: "),
+        ("create a/b --from gone.wav", 5, "Error: The name 'a/b' cannot be a preset's"),
+    ],
+)
+def test_whoever_types_it_wrong_reads_one_sentence(
+    folder: Path, make_preset: MakePreset, line: str, code: int, words: str
+) -> None:
+    store.save_to_store(make_preset(name="mine"))
+    command = [sys.executable, "-m", "streamvc.cli.main", "preset", *line.split()]
+    result = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert result.returncode == code
+    assert result.stdout == ""
+    assert result.stderr.startswith(words)
+    assert result.stderr.endswith(".\n")
+    assert result.stderr.count("\n") == 1

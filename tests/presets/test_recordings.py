@@ -34,8 +34,8 @@ def chord(rate: int) -> np.ndarray:
     return sum(0.1 * np.sin(2 * np.pi * hz * time + hz) for hz in (110.0, 523.0, 1760.0, 3300.0))
 
 
-@pytest.mark.parametrize("rate", [8_000, 11_025, 16_000, 22_050, 44_100, 48_000, 96_000, 192_000])
-@pytest.mark.parametrize("channels", [1, 2, 8])
+@pytest.mark.parametrize("rate", [8_000, 11_025, 16_000, 44_100, 48_000, 192_000])
+@pytest.mark.parametrize("channels", [1, 8])
 def test_any_rate_and_channel_count_gives_the_same_samples(tmp_path: Path, rate: int, channels: int) -> None:
     soundfile.write(tmp_path / "a.wav", np.tile(chord(rate)[:, None], channels), rate, subtype="FLOAT")
     samples = read_recording(tmp_path / "a.wav")
