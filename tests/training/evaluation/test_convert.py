@@ -9,11 +9,12 @@ import numpy as np
 import pytest
 import torch
 
-from streamvc.checkpoint import save_model
+from streamvc.checkpoint import fingerprint, save_model
 from streamvc.config import get_config
 from streamvc.controls import Controls, pack
 from streamvc.errors import CheckpointError, PresetError
 from streamvc.model import Model, build_model
+from streamvc.presets.format import Preset
 from streamvc.training.evaluation.convert import model_converter, padded_to_frames, voice_of_recording
 from streamvc.training.evaluation.pairs import Pair, Wave
 from streamvc.training.evaluation.streaming import engine_converter
@@ -45,15 +46,16 @@ def test_the_delay_is_removed(model: Model, pair: Pair, make_buzz: Callable[[np.
 
 def test_it_is_what_streaming_gives(model: Model, pair: Pair) -> None:
     voice = voice_of_recording(model, pair.reference)
-    padded = torch.from_numpy(padded_to_frames(pair.source, 640))[None]
+    source = pair.source[:9_600]
+    padded = torch.from_numpy(padded_to_frames(source, 640))[None]
     latent, controls = torch.from_numpy(voice.latent.copy())[None], torch.from_numpy(pack(voice, Controls()))[None]
     state, pieces = None, []
     with torch.inference_mode():
         for start in range(0, padded.shape[1], 960):
             audio, state = model.step(padded[:, start : start + 960], latent, controls, state)
             pieces.append(audio)
-    streamed = torch.cat(pieces, dim=1)[0, 640 : 640 + pair.source.size].numpy()
-    converted = model_converter(model)(pair.source, pair.reference)
+    streamed = torch.cat(pieces, dim=1)[0, 640 : 640 + source.size].numpy()
+    converted = model_converter(model)(source, pair.reference)
     assert np.abs(converted).max() > 0.01
     # Single precision, and the phases of high harmonics add up differently (tests/model proves it in double).
     assert np.abs(streamed - converted).max() <= 2e-3 * np.abs(converted).max()
@@ -61,10 +63,29 @@ def test_it_is_what_streaming_gives(model: Model, pair: Pair) -> None:
 
 def test_the_streaming_engine_gives_the_same(model: Model, pair: Pair, tmp_path: Path) -> None:
     save_model(model, tmp_path / "w.safetensors", dtype=torch.float32)
-    streamed = engine_converter(tmp_path / "w.safetensors", "torch")(pair.source, pair.reference)
-    converted = model_converter(model)(pair.source, pair.reference)
+    source = pair.source[:9_600]
+    streamed = engine_converter(tmp_path / "w.safetensors", "torch")(source, pair.reference)
+    converted = model_converter(model)(source, pair.reference)
     assert streamed.shape == converted.shape
     assert np.abs(streamed - converted).max() <= 2e-3 * np.abs(converted).max()
+
+
+def test_a_preset_speaks_and_one_of_other_weights_is_refused(
+    model: Model, pair: Pair, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("SVC_PRESETS", str(tmp_path))
+    weights = tmp_path / "w.safetensors"
+    save_model(model, weights, dtype=torch.float32)
+    voice = voice_of_recording(model, pair.reference)
+    for name, made_with in (("own", fingerprint(weights)), ("foreign", "0" * 16)):
+        preset = Preset(name, voice.latent, voice.log_f0_mean, voice.log_f0_std, made_with)
+        preset.save(tmp_path / f"{name}.npz")
+    convert, source = engine_converter(weights, "torch"), pair.source[:6_400]
+    spoken = convert(source, "own")
+    assert spoken.shape == source.shape
+    assert np.array_equal(spoken, convert(source, pair.reference))
+    with pytest.raises(PresetError, match="made for another model"):
+        convert(source, "foreign")
 
 
 def test_weights_that_are_not_there_are_said(tmp_path: Path) -> None:
