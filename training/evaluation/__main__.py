@@ -60,6 +60,7 @@ def _run(options: argparse.Namespace) -> None:
     from streamvc.presets.store import list_presets
     from streamvc.training.data import PackedCorpus
     from streamvc.training.evaluation.judges import FAMILIES, Judges
+    from streamvc.training.evaluation.optional import versions
     from streamvc.training.evaluation.report import format_table, write_json
     from streamvc.training.evaluation.runner import convert_all, evaluate_waves
     from streamvc.training.evaluation.selection import select_pairs, select_preset_pairs
@@ -82,11 +83,12 @@ def _run(options: argparse.Namespace) -> None:
     about = {
         "corpus": options.corpus.name,
         "seed": options.seed,
-        "conversion": "identity" if options.identity else "engine",
+        "conversion": "identity" if options.identity else "model" if options.backend == "model" else "engine",
         "weights": None if options.weights is None else options.weights.name,
         "backend": options.backend,
         "presets": options.presets,
         "reference": options.reference,
+        "judges": versions(),
     }
     if options.out:
         write_json(options.out, evaluation, about)

