@@ -74,13 +74,13 @@ def create_preset(
     speech: list[Samples] = []
     seconds = 0.0
     for path in recordings:
-        if left <= 0:
-            warnings.append(f"Only the first {LONGEST_SECONDS / 60:g} minutes of the recordings were used.")
-            break
         samples = read_recording(path, left)
         left -= samples.size / SAMPLE_RATE
         seconds += active_seconds(samples)
         speech.append(prepare_speech(samples))
+        if left < 0.1:
+            warnings.append(f"Only the first {LONGEST_SECONDS / 60:g} minutes of the recordings were used.")
+            break
     if seconds < SHORTEST_SECONDS:
         raise AudioError(
             f"The recordings hold {seconds:.1f} s of speech, and a voice needs at least {SHORTEST_SECONDS:g} s:"
