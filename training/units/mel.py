@@ -1,0 +1,69 @@
+"""The log-mel spectrogram that Whisper hears (Radford et al. 2022, section 2.2), placed on our frame grid.
+
+Whisper centres its mel frames at multiples of 160 samples, and its encoder, which has a stride of 2, at multiples of
+320. Our label frame i covers samples 320 i to 320 i + 319 and has its centre at 320 i + 160. So the windows here
+stand 160 samples later than Whisper's own: then encoder frame i and label frame i have the same centre.
+"""
+
+from __future__ import annotations
+
+from functools import cache
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from streamvc.config import FRAME, SAMPLE_RATE
+from streamvc.errors import CorpusError
+
+WINDOW = 400
+HOP = 160
+BANDS = 80
+
+
+def _slaney(hz: np.ndarray) -> np.ndarray:
+    """Slaney's mel scale: linear to 1 kHz (15 mel), logarithmic above (27 mel for each factor of 6.4)."""
+    return np.where(hz < 1000.0, hz * 3.0 / 200.0, 15.0 + 27.0 * np.log(np.maximum(hz, 1.0) / 1000.0) / np.log(6.4))
+
+
+def _slaney_inverse(mel: np.ndarray) -> np.ndarray:
+    return np.where(mel < 15.0, mel * 200.0 / 3.0, 1000.0 * np.exp((mel - 15.0) * np.log(6.4) / 27.0))
+
+
+@cache
+def mel_filters() -> Tensor:
+    """Triangular filters of equal area, [80, 201], from 0 to 8000 Hz."""
+    bins = np.linspace(0.0, SAMPLE_RATE / 2, WINDOW // 2 + 1)
+    top = _slaney(np.array([SAMPLE_RATE / 2]))[0]
+    edges = _slaney_inverse(np.linspace(0.0, top, BANDS + 2))
+    rising = (bins - edges[:-2, None]) / (edges[1:-1] - edges[:-2])[:, None]
+    falling = (edges[2:, None] - bins) / (edges[2:] - edges[1:-1])[:, None]
+    area = 2.0 / (edges[2:] - edges[:-2])[:, None]
+    return torch.from_numpy(np.maximum(0.0, np.minimum(rising, falling)) * area).float()
+
+
+def log_mel(samples: Tensor, shift: int = FRAME // 2) -> Tensor:
+    """Log-mel of one utterance, scaled as Whisper scales it.
+
+    Args:
+        samples: [samples] at 16 kHz, a multiple of 320 and at least 640 long.
+        shift: where the centre of frame 0 lies, samples; 0 is Whisper's own grid, 160 is ours.
+
+    Returns:
+        [80, samples / 160]; frame m has its centre at sample 160 m + `shift`.
+
+    Raises:
+        CorpusError: the length is not one that the packer writes.
+    """
+    if samples.ndim != 1 or samples.numel() < 2 * FRAME or samples.numel() % FRAME:
+        raise CorpusError(
+            f"an utterance of {samples.numel()} samples cannot be labelled; pack it again in whole frames of {FRAME}."
+        )
+    left = WINDOW // 2 - shift
+    right = WINDOW // 2 - HOP + shift
+    padded = torch.nn.functional.pad(samples[None], (left, right), mode="reflect")[0]
+    window = torch.hann_window(WINDOW, dtype=samples.dtype, device=samples.device)
+    spectrum = torch.stft(padded, WINDOW, HOP, window=window, center=False, return_complex=True)
+    power = spectrum.abs().square()
+    logarithm = (mel_filters().to(power) @ power).clamp_min(1e-10).log10()
+    return (torch.maximum(logarithm, logarithm.max() - 8.0) + 4.0) / 4.0
