@@ -77,7 +77,7 @@ class PaperProsody(StreamingModule):
         self.thresholds = len(config.yin.thresholds)
         self.min_std = config.whitening.min_std
         # An analysis window describes its middle; what is missing to the middle of the spoken frame is waited for.
-        self.pitch_delay = Delay(1, _MIDDLE - config.yin.span // 2)
+        self.pitch_delay = Delay(1, _MIDDLE - (config.yin.span - config.yin.centre))
         self.energy_delay = Delay(1, _MIDDLE - ENERGY_WINDOW // 2)
         self.yin = Yin(config.yin, transform)
         self.energy = LogEnergy(ENERGY_WINDOW, FRAME)
