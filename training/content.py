@@ -21,7 +21,7 @@ from streamvc.config import FRAME, LOOK_AHEAD_FRAMES, LiveConfig
 from streamvc.dsp.mel import LogMel
 from streamvc.model.live import POINTS, ContentEncoder, Stack
 from streamvc.training.augment import SpectralAugment, add_rooms, mix_babble
-from streamvc.training.data import IGNORE, CropSampler, PackedCorpus, Utterance
+from streamvc.training.data import IGNORE, NO_PHONE, NO_UNIT, CropSampler, PackedCorpus, Utterance
 from streamvc.training.loop import Average, Clock, Means, Run, check_finite, learning_rate
 
 WARM_UP_FRAMES = 8
@@ -58,6 +58,13 @@ def accuracy(logits: Tensor, labels: Tensor) -> tuple[int, int]:
     return int(((late == wanted) & counted).sum()), int(counted.sum())
 
 
+def _labelled(corpus: PackedCorpus, utterance: Utterance) -> bool:
+    """Whether an utterance has any label: a corpus may still be under way when training starts."""
+    middle = (utterance.start + utterance.length // 2) // FRAME
+    known = any(values[middle] != NO_UNIT for values in corpus.units.values())
+    return known or (corpus.phones is not None and bool(corpus.phones[middle] != NO_PHONE))
+
+
 def language_weight(utterance: Utterance) -> float:
     """English first: it is what most sources speak and what words are judged in."""
     return 1.6 if utterance.english else 0.8
@@ -85,7 +92,7 @@ def validate(encoder: ContentEncoder, heads: UnitHeads, front: LogMel, corpus: P
                 if source is None:
                     continue
                 labels = torch.from_numpy(source[span].astype("int64"))
-                labels[labels == (255 if name == "phones" else 65_535)] = IGNORE
+                labels[labels == (NO_PHONE if name == "phones" else NO_UNIT)] = IGNORE
                 hit, count = accuracy(values, labels.unsqueeze(0))
                 so_far = right.setdefault(name, [0, 0])
                 so_far[0] += hit
@@ -103,6 +110,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--corpus", required=True, help="packed and labelled corpus")
     parser.add_argument("--run", required=True, help="folder for the resumable state and the log")
     parser.add_argument("--minutes", type=float, default=30.0, help="training time, earlier resumed runs included")
+    parser.add_argument("--steps", type=int, default=10**9, help="stop after so many steps, earlier resumed runs included")
     parser.add_argument("--batch", type=int, default=16, help="crops per step (each gives two views)")
     parser.add_argument("--frames", type=int, default=128, help="crop length in frames of 20 ms")
     parser.add_argument("--rate", type=float, default=1.2e-3, help="peak learning rate")
@@ -120,8 +128,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
     device = torch.device(options.device)
     config = LiveConfig()
     corpus = PackedCorpus(options.corpus, tuple(options.units))
-    train = corpus.select(lambda u: u.split == "train")
-    sizes = {name: int(values[values != 65_535].max()) + 1 for name, values in corpus.units.items()}
+    train = corpus.select(lambda u: u.split == "train" and _labelled(corpus, u))
+    sizes = {name: int(values[values != NO_UNIT].max()) + 1 for name, values in corpus.units.items()}
     if corpus.phones is not None:
         sizes["phones"] = len(corpus.phone_symbols)
 
@@ -165,7 +173,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         }
 
     both.train()
-    while clock.running:
+    while clock.running and step < options.steps:
         crops = sampler.batch(options.batch)
         samples = add_rooms(mix_babble(crops.samples, random), random)
         power, _ = front.power(samples.unsqueeze(1))

@@ -139,6 +139,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--warm-start", help="weights (.safetensors) to start from")
     parser.add_argument("--run", required=True, help="folder for the resumable state, the log and model.safetensors")
     parser.add_argument("--minutes", type=float, default=60.0, help="training time, earlier resumed runs included")
+    parser.add_argument("--steps", type=int, default=10**9, help="stop after so many steps, earlier resumed runs included")
     parser.add_argument("--batch", type=int, default=12, help="crops per step")
     parser.add_argument("--frames", type=int, default=64, help="frames of 20 ms spoken per crop")
     parser.add_argument("--rate", type=float, default=8e-4, help="peak learning rate")
@@ -204,7 +205,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         learned.load_state_dict(kept)
 
     learned.train()
-    while clock.running:
+    while clock.running and step < options.steps:
         rate = learning_rate(clock.progress, options.rate)
         for group in optimiser.param_groups + (critic_optimiser.param_groups if critic_optimiser else []):
             group["lr"] = rate
