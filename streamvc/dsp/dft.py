@@ -19,6 +19,10 @@ Transform = Literal["fft", "matmul"]
 class RealDFT(nn.Module):
     """`size`-point DFT of real signals along the last axis; shorter inputs are zero-padded at the end."""
 
+    cos: Tensor
+    sin: Tensor
+    weight: Tensor
+
     def __init__(self, size: int, transform: Transform = "fft") -> None:
         super().__init__()
         self.size, self.bins, self.transform = size, size // 2 + 1, transform
@@ -41,9 +45,11 @@ class RealDFT(nn.Module):
     def inverse(self, real: Tensor, imaginary: Tensor, length: int) -> Tensor:
         """The first `length` samples of the inverse transform: `[..., bins] x 2 -> [..., length]`."""
         if self.transform == "fft":
-            return torch.fft.irfft(torch.complex(real, imaginary), self.size)[..., :length]
+            samples: Tensor = torch.fft.irfft(torch.complex(real, imaginary), self.size)[..., :length]
+            return samples
         cos, sin = self.cos[:length].T, self.sin[:length].T
-        return (real * self.weight) @ cos - (imaginary * self.weight) @ sin
+        result: Tensor = (real * self.weight) @ cos - (imaginary * self.weight) @ sin
+        return result
 
 
 def correlate(x: Tensor, y: Tensor, transform: Transform = "fft") -> Tensor:
@@ -52,5 +58,6 @@ def correlate(x: Tensor, y: Tensor, transform: Transform = "fft") -> Tensor:
     if transform == "fft":
         size = 1 << (y.shape[-1] - 1).bit_length()
         product = torch.fft.rfft(x, size).conj() * torch.fft.rfft(y, size)
-        return torch.fft.irfft(product, size)[..., :lags]
+        correlation: Tensor = torch.fft.irfft(product, size)[..., :lags]
+        return correlation
     return F.conv1d(y.unsqueeze(0), x.unsqueeze(1), groups=x.shape[0]).squeeze(0)

@@ -20,6 +20,8 @@ class LogEnergy(StreamingModule):
     source's own pulses show in it.
     """
 
+    window: Tensor
+
     def __init__(self, size: int, hop: int) -> None:
         super().__init__()
         self.windows = Windows(size, hop)

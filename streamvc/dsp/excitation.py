@@ -37,7 +37,8 @@ class PulseTrain(StreamingModule):
         denominator = torch.sin(half)
         near = denominator.abs() < 1e-5
         width = 2 * harmonics + 1
-        kernel = torch.where(near, width, torch.sin(width * half) / torch.where(near, torch.ones_like(half), denominator))
+        ratio = torch.sin(width * half) / torch.where(near, torch.ones_like(half), denominator)
+        kernel = torch.where(near, width, ratio)
         return 0.5 * (kernel - 1) * torch.sqrt(2 / harmonics), _fraction(ends[:, -1:])
 
 
@@ -46,6 +47,8 @@ class NoiseTable(StreamingModule):
 
     `forward(frames, state)` gives `[batch, frames, 320]`; the state is the position in frames, `[batch, 1]`.
     """
+
+    table: Tensor
 
     def __init__(self) -> None:
         super().__init__()

@@ -18,6 +18,9 @@ class MinimumPhase(nn.Module):
     A cepstrum without negative quefrencies is that of a minimum-phase, hence causal, impulse response.
     """
 
+    cos: Tensor
+    sin: Tensor
+
     def __init__(self, order: int, size: int) -> None:
         super().__init__()
         angle = 2 * np.pi / size * np.outer(np.arange(order), np.arange(size // 2 + 1))
@@ -54,6 +57,8 @@ class TimeVaryingFilter(StreamingModule):
     state is the tail of earlier segments, `[batch, response / hop, hop]`; no latency is added.
     """
 
+    fade: Tensor
+
     def __init__(self, hop: int, response: int, size: int, transform: Transform = "fft") -> None:
         super().__init__()
         if response % hop or size < response + hop:
@@ -82,7 +87,8 @@ class TimeVaryingFilter(StreamingModule):
             more_real, more_imaginary = a * c - b * d, a * d + b * c
             real = more_real if real is None else real + more_real
             imaginary = more_imaginary if imaginary is None else imaginary + more_imaginary
-        assert real is not None and imaginary is not None
+        assert real is not None
+        assert imaginary is not None
         segments = self.dft.inverse(real, imaginary, self.response + self.hop)
         batch, count, _ = segments.shape
         before = tensor(self.initial_state(batch, segments) if state is None else state)

@@ -45,6 +45,9 @@ class LogMel(StreamingModule):
     The window of step j ends at sample `(j + 1) * hop`, so nothing is looked ahead.
     """
 
+    window: Tensor
+    mel: Tensor
+
     def __init__(self, bands: int, size: int, hop: int, transform: Transform = "fft") -> None:
         super().__init__()
         self.windows = Windows(size, hop)

@@ -19,10 +19,13 @@ _FLOOR = 1e-6
 class Yin(StreamingModule):
     """`[batch, 1, n * hop] -> [batch, 3 * thresholds, n]`: for each threshold log f0 (natural, Hz), voiced, CMNDF.
 
-    Estimate j reads the `span` samples that end at `(j + 1) * hop`: it describes the middle of them, `span // 2` samples
-    earlier. Callers declare that as delay. CMNDF is the cumulative mean normalised difference at the chosen lag, equation
-    8 of the YIN paper; voiced is 1 where it fell below the threshold, else 0, and f0 then belongs to its global minimum.
+    Estimate j reads the `span` samples that end at `(j + 1) * hop`: it describes the middle of them, `span // 2`
+    samples earlier. Callers declare that as delay. CMNDF is the cumulative mean normalised difference at the chosen
+    lag, equation 8 of the YIN paper; voiced is 1 where it fell below the threshold, else 0, and f0 then belongs to
+    its global minimum.
     """
+
+    lags: Tensor
 
     def __init__(self, config: YinConfig, transform: Transform = "fft") -> None:
         super().__init__()

@@ -111,7 +111,7 @@ class Prosody:
     features: `[batch, channels, frames]`, what the decoder is told (whitened, so free of the speaker's register).
     fine: `[batch, 2, 4 * frames]`, whitened pitch and aperiodicity every 5 ms.
     energy: `[batch, 1, 4 * frames]`, natural log of RMS every 5 ms.
-    f0: `[batch, frames, 320]`, Hz, what the pulse train follows.
+    f0: `[batch, frames, 320]`, Hz, what the pulse train follows; in the precision of the analysis.
     """
 
     features: Tensor
@@ -122,6 +122,9 @@ class Prosody:
 
 class ProsodyAnalysis(StreamingModule):
     """Source samples and target register -> :class:`Prosody`, lined up 2 frames late."""
+
+    to_samples: Tensor
+    to_fine: Tensor
 
     def __init__(self, config: LiveConfig, transform: Transform = "fft") -> None:
         super().__init__()
@@ -136,7 +139,8 @@ class ProsodyAnalysis(StreamingModule):
         self.point_windows = Windows(4, POINTS)
         self.noise_windows = Windows(4, POINTS)
         self.energy = LogEnergy(config.energy_window, config.fine_hop)
-        # A window ends 200 samples after its middle; 6 hops of 80 more put the middles at 40, 120, 200, 280 of frame t-2.
+        # A window ends 200 samples after its middle; 6 hops of 80 more put the middles at 40, 120, 200, 280 of frame
+        # t - 2.
         # The samples wait, not their energies: a delay starts with zeros, which as log energy would be full scale.
         self.energy_delay = Delay(1, 6 * config.fine_hop)
         self.stack_points, self.stack_energy = Stack(POINTS), Stack(FINE)
@@ -159,9 +163,11 @@ class ProsodyAnalysis(StreamingModule):
     ) -> tuple[Prosody, State]:
         """`samples [batch, n * 320]`, `controls` as packed by streamvc.controls.
 
-        `register [batch, 2]` (mean and spread of log f0) replaces both the running whitening and the target's: the pitch
-        then comes out as it went in (copy synthesis, training).
+        `register [batch, 2]` (mean and spread of log f0) replaces both the running whitening and the target's: the
+        pitch then comes out as it went in (copy synthesis, training).
         """
+        given = samples.dtype
+        samples, controls = samples.to(self.to_fine.dtype), controls.to(self.to_fine.dtype)
         s = parts(self.initial_state(samples.shape[0], samples) if state is None else state)
         x = samples.unsqueeze(1)
         estimates, yin = self.yin(x, s[0])
@@ -194,7 +200,7 @@ class ProsodyAnalysis(StreamingModule):
         after = (
             yin, smooth_pitch, smooth_vote, whiten, hold, raw_state, point_state, rough_state, energy_state, energy_wait
         )
-        return Prosody(features, fine, energy, f0), after
+        return Prosody(features.to(given), fine.to(given), energy.to(given), f0), after
 
     def _describe(self, raw: Tensor, points: Tensor) -> Tensor:
         # The absolute pitch of the source stays out: only its whitened form, gated by each threshold's voicing.
@@ -211,6 +217,8 @@ class Decoder(StreamingModule):
     cepstra of two filters: one for pulses at the target f0, one for white noise.
     """
 
+    slope: Tensor
+
     def __init__(self, config: LiveConfig, transform: Transform = "fft") -> None:
         super().__init__()
         self.config = config
@@ -219,7 +227,8 @@ class Decoder(StreamingModule):
         wide, narrow = config.decoder_width, config.fine_width
         self.front = CausalConv1d(inputs, wide, 3)
         self.blocks = nn.ModuleList(
-            ConvNeXtBlock(wide, config.kernel, config.expansion, config.latent_dim) for _ in range(config.decoder_blocks)
+            ConvNeXtBlock(wide, config.kernel, config.expansion, config.latent_dim)
+            for _ in range(config.decoder_blocks)
         )
         self.expand = nn.Linear(wide, FINE * narrow)
         self.hint = nn.Linear(3, narrow)
@@ -238,12 +247,13 @@ class Decoder(StreamingModule):
         self.noise_phase = MinimumPhase(config.noise_cepstrum, config.spectrum)
         self.filter = TimeVaryingFilter(config.fine_hop, config.response, config.spectrum, transform)
 
-    def initial_state(self, batch: int, like: Tensor) -> State:
+    def initial_state(self, batch: int, like: Tensor, exact: Tensor | None = None) -> State:
+        """`exact` sets another precision for the phase of the pulses (see :meth:`LiveModel.analyse_in_double`)."""
         coarse = tuple(b.initial_state(batch, like) for b in self.blocks if isinstance(b, ConvNeXtBlock))
         fine = tuple(b.initial_state(batch, like) for b in self.fine_blocks if isinstance(b, ConvNeXtBlock))
         network = (self.front.initial_state(batch, like), coarse, fine)
-        source = (self.pulses.initial_state(batch, like), self.noise.initial_state(batch, like))
-        return network, source, self.filter.initial_state(batch, like)
+        pulses = self.pulses.initial_state(batch, like if exact is None else exact)
+        return network, (pulses, self.noise.initial_state(batch, like)), self.filter.initial_state(batch, like)
 
     def forward(
         self, content: Tensor, prosody: Prosody, latent: Tensor, formant: Tensor, state: State | None = None
@@ -287,7 +297,8 @@ class Decoder(StreamingModule):
         order = self.config.pulse_cepstrum
         branches = []
         for excitation, phases, cepstrum in (
-            (pulses, self.pulse_phase, shaped[..., :order]), (noise, self.noise_phase, shaped[..., order:])
+            (pulses.to(cepstra.dtype), self.pulse_phase, shaped[..., :order]),
+            (noise, self.noise_phase, shaped[..., order:]),
         ):
             log_magnitude, angle = phases(cepstrum)
             if formant is not None:
@@ -312,12 +323,21 @@ class LiveModel(nn.Module):
         self.prosody = ProsodyAnalysis(config, transform)
         self.decoder = Decoder(config, transform)
 
+    def analyse_in_double(self) -> LiveModel:
+        """Analyse pitch and count the phase of the pulses in float64, for inference; the network stays as it is.
+
+        The pulses integrate pitch for as long as the stream lasts: in float32 the roundings of two runtimes, or of two
+        ways to cut one stream, add up until their high harmonics are apart. A decision of YIN then never flips either.
+        """
+        self.prosody.double()
+        return self
+
     def initial_state(self, batch: int = 1) -> State:
         """The state before the first sample."""
-        like = self.decoder.head.weight.new_zeros(())
+        like, exact = self.decoder.head.weight.new_zeros(()), self.prosody.to_fine.new_zeros(())
         return (
             self.mel.initial_state(batch, like), self.content_encoder.initial_state(batch, like),
-            self.prosody.initial_state(batch, like), self.decoder.initial_state(batch, like),
+            self.prosody.initial_state(batch, exact), self.decoder.initial_state(batch, like, exact),
         )
 
     def content_features(self, samples: Tensor, state: State | None = None) -> tuple[Tensor, State]:

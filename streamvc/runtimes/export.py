@@ -8,11 +8,12 @@ Weights are stored in float16, as in the checkpoint, and cast once when the grap
 from __future__ import annotations
 
 import argparse
-import io
+import contextlib
 import json
 import os
 import tempfile
-from collections.abc import Sequence
+import warnings
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -22,21 +23,28 @@ from torch import Tensor, nn
 from streamvc.checkpoint import fingerprint, load_model
 from streamvc.config import FRAME
 from streamvc.controls import N_CONTROLS
+from streamvc.errors import OutputError, RuntimeUnavailableError
 from streamvc.model import Model
+from streamvc.model.live import LiveModel
+from streamvc.runtimes.frame import FrameStep
 from streamvc.state import flatten_state, unflatten_state
 
+GRAPH_SCHEMA = 2
 _OPSET = 17
 _SMALL = 4_096
 """Elements under which a constant stays float32."""
 
 
-class _Flat(nn.Module):
-    """`step` with the state as a flat list of tensors."""
+class _Whole(nn.Module):
+    """`step` of any model, with the state as a flat list of tensors."""
 
     def __init__(self, model: Model) -> None:
         super().__init__()
         self.model = model
         self.like = model.initial_state(1)
+
+    def initial_state(self) -> tuple[Tensor, ...]:
+        return tuple(flatten_state(self.like))
 
     def forward(self, samples: Tensor, latent: Tensor, controls: Tensor, *state: Tensor) -> tuple[Tensor, ...]:
         audio, after = self.model.step(samples, latent, controls, unflatten_state(self.like, state))
@@ -49,47 +57,77 @@ def export_onnx(weights: Path, graph: Path) -> None:
     Raises:
         CheckpointError: the weights cannot be used.
         RuntimeUnavailableError: the package `onnx` is not installed.
+        OutputError: the graph cannot be written.
     """
-    from streamvc.errors import RuntimeUnavailableError
-
     try:
         import onnx
     except ImportError:
         raise RuntimeUnavailableError("Export needs the package onnx; run `pip install 'streamvc[train]'`.") from None
     model = load_model(weights, transform="matmul")
-    flat = _Flat(model).eval()
-    state = flatten_state(model.initial_state(1))
+    step = FrameStep(model.analyse_in_double()) if isinstance(model, LiveModel) else _Whole(model)
+    with torch.no_grad():
+        state = step.initial_state()
     names = [f"state{i}" for i in range(len(state))]
     inputs = (torch.zeros(1, FRAME), torch.zeros(1, model.config.latent_dim), torch.zeros(1, N_CONTROLS), *state)
-    buffer = io.BytesIO()
-    with torch.no_grad():
+    with torch.no_grad(), _quiet(), tempfile.TemporaryDirectory() as folder:
+        draft = str(Path(folder) / "draft.onnx")
         torch.onnx.export(
-            flat, inputs, buffer, opset_version=_OPSET, dynamo=False,
-            input_names=["samples", "latent", "controls", *names], output_names=["audio", *(f"next_{n}" for n in names)],
+            step.eval(), inputs, draft, opset_version=_OPSET, dynamo=False, do_constant_folding=False,
+            input_names=["samples", "latent", "controls", *names],
+            output_names=["audio", *(f"next_{name}" for name in names)],
         )
-    proto = onnx.load_from_string(buffer.getvalue())
+        proto = onnx.load(draft)
     _halve(proto)
     meta: dict[str, Any] = {
-        "schema": 1, "fingerprint": fingerprint(weights), "latent_dim": model.config.latent_dim,
-        "supports_formant": model.supports_formant, "state_names": names, "state_shapes": [list(s.shape) for s in state],
-        "state_values": {n: s.flatten().tolist() for n, s in zip(names, state, strict=True) if bool(s.any())},
+        "schema": GRAPH_SCHEMA, "fingerprint": fingerprint(weights), "latent_dim": model.config.latent_dim,
+        "supports_formant": model.supports_formant,
+        "state": [_describe(name, tensor) for name, tensor in zip(names, state, strict=True)],
     }
     entry = proto.metadata_props.add()
     entry.key, entry.value = "streamvc", json.dumps(meta)
     onnx.checker.check_model(proto)
-    handle, temporary = tempfile.mkstemp(dir=graph.parent, prefix=f".{graph.name}.")
-    os.close(handle)
+    _write(graph, proto.SerializeToString())
+
+
+def _describe(name: str, tensor: Tensor) -> dict[str, Any]:
+    """Shape, type and the values that are not zero, by their place."""
+    flat = tensor.flatten()
+    places = flat.nonzero().flatten()
+    return {
+        "name": name, "shape": list(tensor.shape), "dtype": str(tensor.dtype).removeprefix("torch."),
+        "places": places.tolist(), "values": flat[places].tolist(),
+    }
+
+
+def _write(path: Path, data: bytes) -> None:
     try:
-        Path(temporary).write_bytes(proto.SerializeToString())
+        path.parent.mkdir(parents=True, exist_ok=True)
+        handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+    except OSError as error:
+        raise OutputError(f"The graph {path} cannot be written ({error.strerror}); choose another folder.") from error
+    try:
+        with os.fdopen(handle, "wb") as file:
+            file.write(data)
         os.chmod(temporary, 0o644)
-        os.replace(temporary, graph)
+        os.replace(temporary, path)
+    except OSError as error:
+        Path(temporary).unlink(missing_ok=True)
+        raise OutputError(f"The graph {path} cannot be written ({error.strerror}); free some space.") from error
     except BaseException:
         Path(temporary).unlink(missing_ok=True)
         raise
 
 
+@contextlib.contextmanager
+def _quiet() -> Iterator[None]:
+    """The exporter warns of its own age and of every Python number it meets; tests hold the graph to the model."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        yield
+
+
 def _halve(proto: Any) -> None:
-    """Store large float32 constants that float16 holds exactly as float16 with a Cast: the checkpoint's weights are such."""
+    """Store large float32 constants that float16 holds exactly, such as the checkpoint's weights, so, with a Cast."""
     import numpy as np
     from onnx import TensorProto, helper, numpy_helper
 
@@ -99,7 +137,8 @@ def _halve(proto: Any) -> None:
         if tensor.data_type != TensorProto.FLOAT:
             continue
         values = numpy_helper.to_array(tensor)
-        half = values.astype(np.float16)
+        with np.errstate(over="ignore"):
+            half = values.astype(np.float16)
         if values.size < _SMALL or not np.array_equal(half.astype(np.float32), values):
             continue
         name = tensor.name

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
 from streamvc.config import FRAME, LOOK_AHEAD_FRAMES
 from streamvc.errors import CheckpointError, RuntimeUnavailableError
 from streamvc.runtimes.base import Array, RuntimeState
+
+GRAPH_SCHEMA = 2
 
 
 class OnnxRuntime:
@@ -32,7 +35,9 @@ class OnnxRuntime:
                 "The onnx backend needs ONNX Runtime; run `pip install onnxruntime` or choose --backend torch."
             ) from None
         if not graph.is_file():
-            raise CheckpointError(f"There is no ONNX graph at {graph}; export it with `python -m streamvc.runtimes.export`.")
+            raise CheckpointError(
+                f"There is no ONNX graph at {graph}; export it with `python -m streamvc.runtimes.export`."
+            )
         options = onnxruntime.SessionOptions()
         # One core is what is promised; spinning would burn the others between two frames.
         options.intra_op_num_threads = options.inter_op_num_threads = 1
@@ -40,23 +45,23 @@ class OnnxRuntime:
         options.log_severity_level = 3
         try:
             self._session = onnxruntime.InferenceSession(str(graph), options, providers=["CPUExecutionProvider"])
+        except Exception as error:  # onnxruntime's own exceptions share no public base class
+            if not type(error).__module__.startswith("onnxruntime"):
+                raise
+            reason = str(error).splitlines()[0]
+            raise CheckpointError(f"{graph} cannot be loaded ({reason}); export it again.") from error
+        try:
             meta = json.loads(self._session.get_modelmeta().custom_metadata_map["streamvc"])
         except (KeyError, ValueError) as error:
             raise CheckpointError(f"{graph} is not a StreamVC graph; export it again.") from error
-        except Exception as error:  # onnxruntime's own exceptions share no public base class
-            if type(error).__module__.startswith("onnxruntime"):
-                raise CheckpointError(f"{graph} cannot be loaded ({str(error).splitlines()[0]}); export it again.") from error
-            raise
+        if meta.get("schema") != GRAPH_SCHEMA:
+            raise CheckpointError(f"{graph} was written by another version of streamvc; export it again.")
         self.fingerprint = str(meta["fingerprint"])
         self.latent_dim = int(meta["latent_dim"])
         self.supports_formant = bool(meta["supports_formant"])
-        self._names = [i.name for i in self._session.get_inputs()]
-        initial = dict(zip(meta["state_names"], meta["state_shapes"], strict=True))
-        constants = {k: np.asarray(v, np.float32) for k, v in meta["state_values"].items()}
-        self._silence = tuple(
-            constants[name].reshape(shape) if name in constants else np.zeros(shape, np.float32)
-            for name, shape in initial.items()
-        )
+        self._inputs = [i.name for i in self._session.get_inputs()]
+        self._outputs = [o.name for o in self._session.get_outputs()]
+        self._silence = tuple(_initial(state) for state in meta["state"])
 
     def initial_state(self) -> RuntimeState:
         """The state before the first sample."""
@@ -70,7 +75,15 @@ class OnnxRuntime:
         head = (np.asarray(latent, np.float32).reshape(1, -1), np.asarray(controls, np.float32).reshape(1, -1))
         outputs = []
         for frame in frames:
-            audio, *after = self._session.run(None, dict(zip(self._names, (frame, *head, *state), strict=True)))
+            audio, *after = self._session.run(
+                self._outputs, dict(zip(self._inputs, (frame, *head, *state), strict=True))
+            )
             outputs.append(audio[0])
             state = tuple(after)
         return np.concatenate(outputs), state
+
+
+def _initial(state: dict[str, Any]) -> np.ndarray:
+    flat = np.zeros(int(np.prod(state["shape"])), state["dtype"])
+    flat[state["places"]] = state["values"]
+    return flat.reshape(state["shape"])

@@ -9,12 +9,13 @@ import torch
 
 from streamvc.checkpoint import fingerprint, load_model
 from streamvc.config import FRAME, LOOK_AHEAD_FRAMES
+from streamvc.model.live import LiveModel
 from streamvc.runtimes.base import Array, RuntimeState
 from streamvc.state import flatten_state, unflatten_state
 
 
 class TorchRuntime:
-    """Steps a checkpoint in float32 on the CPU; any number of frames in one step.
+    """Steps a checkpoint on the CPU, any number of frames in one step: the network in float32, pitch in float64.
 
     Raises:
         CheckpointError: the weights cannot be used (see :func:`streamvc.checkpoint.load_model`).
@@ -26,6 +27,8 @@ class TorchRuntime:
 
     def __init__(self, weights: Path) -> None:
         self.model = load_model(weights)
+        if isinstance(self.model, LiveModel):
+            self.model.analyse_in_double()
         self.fingerprint = fingerprint(weights)
         self.latent_dim = self.model.config.latent_dim
         self.supports_formant = self.model.supports_formant
@@ -40,6 +43,8 @@ class TorchRuntime:
         self, samples: Array, latent: Array, controls: Array, state: RuntimeState
     ) -> tuple[Array, RuntimeState]:
         """See :class:`streamvc.runtimes.base.Runtime`."""
-        rows = [torch.from_numpy(np.ascontiguousarray(x, dtype=np.float32)).unsqueeze(0) for x in (samples, latent, controls)]
-        audio, after = self.model.step(rows[0], rows[1], rows[2], unflatten_state(self._silence, state))
+        x, voice, how = (
+            torch.from_numpy(np.array(array, dtype=np.float32)).unsqueeze(0) for array in (samples, latent, controls)
+        )
+        audio, after = self.model.step(x, voice, how, unflatten_state(self._silence, state))
         return audio[0].numpy(), tuple(flatten_state(after))
