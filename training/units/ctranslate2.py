@@ -77,9 +77,7 @@ def read_model(data: bytes) -> dict[str, npt.NDArray[Any]]:
     for _ in range(cursor.number("I")):
         alias, name = cursor.string(), cursor.string()
         if name not in variables:
-            raise CheckpointError(
-                f"alias {alias} of the CTranslate2 file names {name}, which is not there; install it again."
-            )
+            raise CheckpointError(f"alias {alias} of the CTranslate2 file names the missing {name}; install it again.")
         variables[alias] = variables[name]
     return variables
 
