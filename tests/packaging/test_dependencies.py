@@ -14,7 +14,7 @@ import pytest
 REPOSITORY = Path(__file__).resolve().parent.parent.parent
 PROJECT = tomllib.loads((REPOSITORY / "pyproject.toml").read_text(encoding="utf-8"))["project"]
 IMPORT_NAMES = {  # where the import name is not the name of the distribution
-    "faster-whisper": {"faster_whisper"},
+    "hibari-tts": {"hibari"},
     "praat-parselmouth": {"parselmouth"},
     "python-rtmidi": {"rtmidi"},
     "scikit-learn": {"sklearn"},
