@@ -19,8 +19,9 @@ class RunningWhitening(StreamingModule):
     """`(log_f0, voiced)`, each `[batch, n]` -> whitened log f0 `[batch, n]` with zero mean and unit spread when voiced.
 
     Mean and spread are exponentially forgetting averages over voiced estimates that start from a prior, so that the
-    first word is not off. The state is `[batch, 5]`: weight and sum for the mean; weight, sum and sum of squares (about
-    the prior mean) for the spread. Unvoiced estimates neither count nor decay anything.
+    first word is not off. The prior spread is a spread around the speaker's own mean: a speaker far from the prior mean
+    is not livelier for that. The state is `[batch, 5]`, all about the prior mean: weight and sum for the mean, with the
+    prior; weight, sum and sum of squares of what was heard. Unvoiced estimates neither count nor decay anything.
     """
 
     def __init__(self, config: WhiteningConfig) -> None:
@@ -30,7 +31,7 @@ class RunningWhitening(StreamingModule):
 
     def initial_state(self, batch: int, like: Tensor) -> State:
         c = self.config
-        prior = like.new_tensor([c.mean_weight, 0.0, c.spread_weight, 0.0, c.spread_weight * c.prior_std**2])
+        prior = like.new_tensor([c.mean_weight, 0.0, 0.0, 0.0, 0.0])
         return prior.expand(batch, 5).clone()
 
     def forward(
@@ -56,8 +57,11 @@ class RunningWhitening(StreamingModule):
         mean = running[..., 1] / running[..., 0]
         if locked is not None:
             mean = torch.where(locked > 0, locked - self.config.prior_mean, mean)
-        centre = running[..., 3] / running[..., 2]
-        variance = running[..., 4] / running[..., 2] - centre * centre
+        heard = running[..., 2]
+        # The prior has decayed like the first weight, which holds it and what was heard.
+        prior = self.config.spread_weight / self.config.mean_weight * (running[..., 0] - heard).clamp(min=0)
+        within = (running[..., 4] - running[..., 3] ** 2 / heard.clamp(min=0.5)).clamp(min=0)
+        variance = (within + prior * self.config.prior_std**2) / (heard + prior)
         spread = torch.sqrt(variance.clamp(min=self.config.min_std**2))
         return ((x - mean) / spread).clamp(-self.config.clip, self.config.clip), running[:, -1]
 
@@ -72,7 +76,17 @@ class HoldVoiced(StreamingModule):
         return like.new_zeros(batch, 1)
 
     def forward(self, x: Tensor, voiced: Tensor, state: State | None = None) -> tuple[Tensor, State]:
-        before = tensor(self.initial_state(x.shape[0], x) if state is None else state)
+        last = tensor(self.initial_state(x.shape[0], x) if state is None else state)
+        pieces = []
+        for start in range(0, x.shape[1], _CHUNK):
+            piece = slice(start, start + _CHUNK)
+            held = self._chunk(x[:, piece], voiced[:, piece], last)
+            last = held[:, -1:]
+            pieces.append(held)
+        return torch.cat(pieces, dim=1), last
+
+    @staticmethod
+    def _chunk(x: Tensor, voiced: Tensor, before: Tensor) -> Tensor:
         values = torch.cat((before, x), dim=1)
         known = F.pad(voiced, (1, 0), value=1.0)
         count = values.shape[1]
@@ -80,5 +94,4 @@ class HoldVoiced(StreamingModule):
         steps = torch.arange(count, device=x.device)
         reachable = (known > 0).unsqueeze(1) & (steps.unsqueeze(0) <= steps.unsqueeze(1))
         index = torch.where(reachable, steps.expand_as(reachable), torch.zeros_like(steps)).amax(dim=-1)
-        held = values.gather(1, index)
-        return held[:, 1:], held[:, -1:]
+        return values.gather(1, index)[:, 1:]

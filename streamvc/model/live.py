@@ -144,9 +144,12 @@ class ProsodyAnalysis(StreamingModule):
         # The samples wait, not their energies: a delay starts with zeros, which as log energy would be full scale.
         self.energy_delay = Delay(1, 6 * config.fine_hop)
         self.stack_points, self.stack_energy = Stack(POINTS), Stack(FINE)
-        # Points stand at -80, 80, 240 and 400 samples of the frame; weights of linear interpolation between them.
-        self.register_buffer("to_samples", _interpolation((torch.arange(FRAME) + 0.5 + 80) / 160), persistent=False)
-        self.register_buffer("to_fine", _interpolation((torch.arange(FINE) * 80 + 40 + 80) / 160), persistent=False)
+        # Points stand at 400 samples of the frame and 160, 320 and 480 before that, less what YIN's middle lies before the
+        # middle of its span; weights of linear interpolation between them, the last one held.
+        first = -80 - (config.yin.span // 2 - config.yin.centre)
+        samples, quarters = torch.arange(FRAME) + 0.5, torch.arange(FINE) * 80 + 40.0
+        self.register_buffer("to_samples", _interpolation((samples - first) / 160), persistent=False)
+        self.register_buffer("to_fine", _interpolation((quarters - first) / 160), persistent=False)
 
     def initial_state(self, batch: int, like: Tensor) -> State:
         one = like.new_zeros(batch, 1, 1)
@@ -386,6 +389,6 @@ def _median3(windows: Tensor) -> Tensor:
 
 
 def _interpolation(position: Tensor) -> Tensor:
-    """Weights `[4, n]` of linear interpolation at positions 0 to 3."""
-    distance = (torch.arange(4).unsqueeze(1) - position.unsqueeze(0)).abs()
+    """Weights `[4, n]` of linear interpolation at positions from 0 on; beyond 3 the last point is held."""
+    distance = (torch.arange(4).unsqueeze(1) - position.clamp(max=3).unsqueeze(0)).abs()
     return (1 - distance).clamp(min=0)

@@ -91,6 +91,15 @@ class FrameStep(nn.Module):
         })
         self.exact_layout = Layout({**self.pitch.shapes, **self.pulses.shapes})
 
+    def products(self) -> dict[str, tuple[Tensor, Tensor]]:
+        """The large products by the name that the exporter gives their node: weight `[outputs, inputs]` and bias."""
+        found = {}
+        for part in ("content", "network"):
+            for i, point in enumerate(getattr(self, part).points):
+                found[f"/{part}/points.{i}/Gemm"] = (point.expand.weight, point.expand.bias)
+                found[f"/{part}/points.{i}/Gemm_1"] = point.reduction()
+        return found
+
     def initial_state(self) -> tuple[Tensor, Tensor]:
         """`state` and `exact` before the first sample."""
         like = self.to_fine
@@ -204,8 +213,14 @@ class _Point(nn.Module):
     def forward(self, x: Tensor, y: Tensor, gain: Tensor, offset: Tensor) -> Tensor:
         y = F.layer_norm(y, y.shape[-1:], gain, offset, self.eps)
         y = F.gelu(F.linear(y, self.expand.weight, self.expand.bias))
-        # Scaled weights instead of scaled outputs: constants, which the runtime works out once when it loads the graph.
-        return x + F.linear(y, self.reduce.weight * self.scale.unsqueeze(1), self.reduce.bias * self.scale)
+        return x + F.linear(y, *self.reduction())
+
+    def reduction(self) -> tuple[Tensor, Tensor]:
+        """Weight and bias of the second layer, layer scale included.
+
+        Scaled weights instead of scaled outputs: constants, which the runtime works out once when it loads the graph.
+        """
+        return self.reduce.weight * self.scale.unsqueeze(1), self.reduce.bias * self.scale
 
 
 class _Front(nn.Module):
@@ -404,7 +419,7 @@ class _Pitch(nn.Module):
         keep = 1.0 - 1.0 / whitening.memory
         self.register_buffer("keep", torch.tensor(keep, dtype=torch.float64))
         w = whitening
-        prior = [w.mean_weight, 0.0, w.spread_weight, 0.0, w.spread_weight * w.prior_std**2]
+        prior = [w.mean_weight, 0.0, 0.0, 0.0, 0.0]
         self.register_buffer("prior", torch.tensor(prior, dtype=torch.float64))
         self.shapes = {
             "correlation": (POINTS, lags), "smooth": (2, 2), "whiten": (5,), "hold": (1,), "points": (1, POINTS),
@@ -479,10 +494,11 @@ class _Pitch(nn.Module):
         decay = torch.where(voiced > 0, self.keep, one)
         first = sums * decay[0] + added[0]
         last = first * decay[1] + added[1]
-        weight, total, spread_weight, spread_total, square = torch.stack((first, last)).unbind(1)
+        weight, total, heard, heard_total, square = torch.stack((first, last)).unbind(1)
         mean = torch.where(locked > 0, locked - w.prior_mean, total / weight)
-        centre = spread_total / spread_weight
-        spread = torch.sqrt((square / spread_weight - centre * centre).clamp(min=w.min_std**2))
+        prior = w.spread_weight / w.mean_weight * (weight - heard).clamp(min=0)
+        within = (square - heard_total * heard_total / heard.clamp(min=0.5)).clamp(min=0)
+        spread = torch.sqrt(((within + prior * w.prior_std**2) / (heard + prior)).clamp(min=w.min_std**2))
         return ((x - mean) / spread).clamp(-w.clip, w.clip), last
 
 

@@ -27,14 +27,14 @@ def by_hand(log_f0: list[float], voiced: list[float], c: WhiteningConfig) -> lis
     """The definition, estimate by estimate: forgetting weighted averages over what was voiced."""
     keep = 1 - 1 / c.memory
     weight_mean, total = c.mean_weight, c.mean_weight * c.prior_mean
-    weight, first = c.spread_weight, c.spread_weight * c.prior_mean
-    second = c.spread_weight * (c.prior_std**2 + c.prior_mean**2)
+    prior, heard, first, second = c.spread_weight, 0.0, 0.0, 0.0
     out = []
     for x, v in zip(log_f0, voiced, strict=True):
         if v:
             weight_mean, total = keep * weight_mean + 1, keep * total + x
-            weight, first, second = keep * weight + 1, keep * first + x, keep * second + x * x
-        variance = second / weight - (first / weight) ** 2
+            prior, heard, first, second = keep * prior, keep * heard + 1, keep * first + x, keep * second + x * x
+        within = second - first**2 / heard if heard else 0.0
+        variance = (within + prior * c.prior_std**2) / (heard + prior)
         z = (x - total / weight_mean) / math.sqrt(max(variance, c.min_std**2))
         out.append(min(max(z, -c.clip), c.clip))
     return out
@@ -63,6 +63,15 @@ def test_the_first_word_is_whitened_by_the_prior():
     log_f0 = torch.tensor([[config.prior_mean + config.prior_std, config.prior_mean - 2 * config.prior_std]]).double()
     whitened, _ = RunningWhitening(config)(log_f0, torch.ones_like(log_f0))
     torch.testing.assert_close(whitened, torch.tensor([[1.0, -2.0]]).double(), rtol=0, atol=1e-4)
+
+
+@pytest.mark.parametrize("hz", [90.0, 160.0, 280.0])
+def test_a_high_or_low_voice_is_not_taken_for_a_lively_one(hz):
+    generator = torch.Generator().manual_seed(5)
+    log_f0 = math.log(hz) + 0.12 * torch.randn(1, 600, generator=generator, dtype=torch.float64)
+    whitened, _ = RunningWhitening(WhiteningConfig())(log_f0, torch.ones_like(log_f0))
+    # Six seconds of voice: the prior spread of 0.2 still counts for a quarter, the distance from its mean not at all.
+    assert whitened[0, 300:].std() == pytest.approx(0.12 / 0.145, rel=0.15)
 
 
 def test_the_prior_is_overcome_by_what_is_heard():
@@ -137,6 +146,12 @@ def test_the_last_voiced_value_is_held():
     assert held.tolist() == [[0.0, 1.0, 1.0, 1.0, 2.0, 3.0, 3.0]]
     again, _ = HoldVoiced()(x[:, :1], voiced[:, :1], state)
     assert again.tolist() == [[3.0]]
+
+
+def test_an_hour_is_held_in_little_memory():
+    x = torch.arange(360_000.0).unsqueeze(0)
+    held, _ = HoldVoiced()(x, (x % 1000 == 7).float())
+    assert torch.equal(held[0, 7:], torch.floor((x[0, 7:] - 7) / 1000) * 1000 + 7)
 
 
 @given(sizes=st.lists(st.integers(1, 90), min_size=1, max_size=8))

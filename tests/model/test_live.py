@@ -118,7 +118,7 @@ def test_pitch_moves_two_frames_later(prosody):
         return float((spoken - log_f0[20 * FRAME - delay : len(log_f0) - delay]).abs().mean())
 
     best = min(range(400, 900, 20), key=error)
-    assert abs(best - 640) <= 120
+    assert abs(best - 640) <= 40
     assert error(best) < 0.002
 
 
@@ -128,8 +128,8 @@ def test_copy_synthesis_keeps_the_pitch_and_conversion_moves_it_to_the_target(pr
     copied = prosody(tone(steady), PLAIN, None, register)[0].f0[0, 20:]
     assert (copied / 120 - 1).abs().max() < 0.005
     converted = prosody(tone(steady), PLAIN)[0].f0[0, 190:]
-    # After four seconds the prior still counts a little.
-    assert (converted / TARGET - 1).abs().max() < 0.03
+    # After four seconds the prior mean still counts a little.
+    assert (converted / TARGET - 1).abs().max() < 0.05
 
 
 def test_a_locked_source_pitch_needs_no_time_to_settle(prosody):
@@ -165,8 +165,9 @@ def test_the_decoder_is_not_told_the_register_of_the_source(prosody):
     movement = torch.exp(0.15 * torch.sin(2 * torch.pi * 2.0 * time))
     low, high = (prosody(tone(hz * movement), PLAIN)[0].fine[0, 0, -200:] for hz in (100.0, 200.0))
     assert low.std() > 0.3
-    assert torch.corrcoef(torch.stack((low, high)))[0, 1] > 0.95
-    assert (low.mean() - high.mean()).abs() < 0.5
+    assert (low.std() / high.std() - 1).abs() < 0.1
+    assert torch.corrcoef(torch.stack((low, high)))[0, 1] > 0.98
+    assert (low.mean() - high.mean()).abs() < 0.7
 
 
 def test_shapes(prosody):
