@@ -48,6 +48,7 @@ def home_of_its_own(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patch:
         for name in ("XDG_CACHE_HOME", "XDG_CONFIG_HOME", "XDG_DATA_HOME"):
             patch.setenv(name, str(tmp_path_factory.mktemp(name.lower())))
+        patch.delenv("SVC_PRESETS", raising=False)
         yield
 
 
@@ -130,6 +131,31 @@ def voice() -> Callable[..., Tensor]:
         return (0.3 * x / x.abs().max()).to(dtype)
 
     return make
+
+
+@pytest.fixture(scope="session")
+def small_live(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with `live.safetensors` and its graph `live.onnx`: a narrow, untrained model that is not silent."""
+    from streamvc.checkpoint import save_model
+    from streamvc.config import LiveConfig
+    from streamvc.model import build_model
+    from streamvc.runtimes.export import export_onnx
+
+    folder = tmp_path_factory.mktemp("small_live")
+    config = LiveConfig(
+        encoder_width=24, encoder_blocks=2, speech_width=16, speech_blocks=2, decoder_width=32, decoder_blocks=2,
+        fine_width=16, fine_blocks=2,
+    )
+    with torch.random.fork_rng():
+        torch.manual_seed(5)
+        model = build_model(config)
+        with torch.no_grad():
+            for name, parameter in model.named_parameters():
+                if "film" in name or ".head." in name:
+                    parameter.add_(0.2 * torch.randn_like(parameter))
+        save_model(model, folder / "live.safetensors", {"note": "untrained"})
+    export_onnx(folder / "live.safetensors", folder / "live.onnx")
+    return folder
 
 
 @pytest.fixture(autouse=True)

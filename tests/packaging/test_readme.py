@@ -14,6 +14,10 @@ from pathlib import Path
 import pytest
 from pedalboard.io import AudioFile
 
+from streamvc.config import FRAME, LOOK_AHEAD_FRAMES
+from streamvc.latency import LatencyReport
+from streamvc.plugin.adapter import latency_at
+
 REPOSITORY = Path(__file__).resolve().parent.parent.parent
 README = (REPOSITORY / "README.md").read_text(encoding="utf-8")
 FIRST = "pip install -e . && svc render examples/speech.wav --preset alice -o alice.wav"
@@ -87,6 +91,33 @@ def test_svc_commands(workplace: Path) -> None:
 @pytest.mark.parametrize("code", blocks("python"))
 def test_python_blocks(code: str, workplace: Path) -> None:
     run([sys.executable, "-c", code], workplace)
+
+
+def test_latency_table_is_what_the_code_says() -> None:
+    model = LatencyReport(framing=FRAME, look_ahead=LOOK_AHEAD_FRAMES * FRAME)
+    rows = re.findall(r"^\| (\d+) \| (\d+) \| ([\d.]+) \|$", README, flags=re.MULTILINE)
+    assert len(rows) >= 5
+    for rate, samples, milliseconds in rows:
+        report = latency_at(model, int(rate))
+        assert (str(report.samples), f"{report.ms:.1f}") == (samples, milliseconds), rate
+
+
+def test_modules_of_the_training_section_answer() -> None:
+    """One interpreter for all of them: loading torch takes seconds."""
+    modules = sorted(set(re.findall(r"python -m (streamvc[\w.]+)", README)))
+    assert len(modules) >= 6
+    code = (
+        "import runpy, sys\n"
+        f"for module in {modules!r}:\n"
+        "    sys.argv = [module, '--help']\n"
+        "    try:\n"
+        "        runpy.run_module(module, run_name='__main__', alter_sys=True)\n"
+        "    except SystemExit as stop:\n"
+        "        assert not stop.code, module\n"
+        "    else:\n"
+        "        raise AssertionError(f'{module} is no command')\n"
+    )
+    run([sys.executable, "-c", code], REPOSITORY)
 
 
 def test_links_lead_somewhere() -> None:
