@@ -7,6 +7,7 @@ import sys
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
+from contextlib import suppress
 from dataclasses import dataclass
 from multiprocessing import get_context
 from typing import TYPE_CHECKING, Any
@@ -54,12 +55,19 @@ def run(
     engine = settings.engine(preset)
     options = settings.render_options(preset)
     workers = min(workers, len(jobs))
-    if workers > 1:
-        del engine
-        yield from _in_processes(jobs, preset, settings, workers, progress)
+    if workers == 1:
+        for job in jobs:
+            yield _attempt(job, engine, options, progress)
         return
-    for job in jobs:
-        yield _attempt(job, engine, options, progress)
+    del engine
+    new_folders = {folder for job in jobs for folder in job.target.parents if not folder.exists()}
+    try:
+        yield from _in_processes(jobs, preset, settings, workers, progress)
+    finally:
+        # A worker that made a folder cannot remove it while another one is still writing there.
+        for folder in sorted(new_folders, key=lambda path: len(path.parts), reverse=True):
+            with suppress(OSError):
+                folder.rmdir()
 
 
 def _attempt(job: Job, engine: Engine, options: RenderOptions, progress: Callable[[float], None]) -> Outcome:

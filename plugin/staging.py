@@ -69,8 +69,10 @@ def _make_folders(folder: Path) -> list[Path]:
     made = []
     for parent in reversed([folder, *folder.parents]):
         if not parent.exists():
-            parent.mkdir()
-            made.append(parent)
+            # Another process may make the same folder at this moment.
+            with suppress(FileExistsError):
+                parent.mkdir()
+                made.append(parent)
     return made
 
 

@@ -102,9 +102,16 @@ def start(repository: Path) -> Iterator[Callable[..., subprocess.Popen[str]]]:
         command = [sys.executable, "-m", "streamvc.cli.main", *map(str, arguments)]
         path = os.pathsep.join(filter(None, [str(repository), os.environ.get("PYTHONPATH")]))
         environment = {**os.environ, "PYTHONPATH": path, **options.pop("env", {})}
-        process = subprocess.Popen(
-            command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=environment, **options
-        )
+        prepare = options.pop("preexec_fn", None)
+
+        def before() -> None:
+            # A shell lets what it starts in the background ignore interrupts, and that is inherited.
+            signal.signal(signal.SIGINT, signal.default_int_handler)
+            if prepare is not None:
+                prepare()
+
+        options = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, **options}
+        process = subprocess.Popen(command, text=True, env=environment, preexec_fn=before, **options)
         running.append(process)
         return process
 

@@ -42,8 +42,7 @@ def test_without_an_output_the_result_stands_beside_the_input(svc, model, folder
     assert names(folder) == ["speech-someone.flac", "speech.flac"]
 
 
-@pytest.mark.parametrize("rate", [8_000, 11_025, 22_050, 44_100, 48_000, 96_000, 192_000])
-@pytest.mark.parametrize("channels", [1, 2, 8])
+@pytest.mark.parametrize(("rate", "channels"), [(8_000, 8), (11_025, 1), (44_100, 2), (48_000, 1), (192_000, 8)])
 def test_rates_and_channel_counts_are_kept(svc, model, folder, write_speech, rate, channels):
     write_speech(folder / "in.wav", 0.3, rate, channels)
     assert svc("render", "in.wav", *model.options, "-o", "out.wav").code == 0
@@ -151,7 +150,7 @@ class TestManyFiles:
     @pytest.mark.parametrize("jobs", [1, 2])
     def test_the_others_are_rendered_when_one_fails(self, svc, model, folder, recordings, jobs):
         (recordings / "broken.wav").write_bytes(b"This is no audio. " * 9)
-        result = svc("render", "in", "missing.wav", *model.options, "-o", "out", "--jobs", jobs)
+        result = svc("render", "in", "missing.wav", *model.options, "-o", "out", "--jobs", jobs, "--gain", "-20")
         assert result.code == 4
         assert names(folder / "out") == ["a.wav", "b.flac", "deep/c.ogg"]
         errors = sorted(result.err.splitlines())
@@ -340,9 +339,9 @@ def test_a_disk_that_fills_up(start, model, folder, write_speech):
 @pytest.mark.parametrize("jobs", [1, 2])
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
 def test_an_interrupt_leaves_no_half_file(start, model, folder, write_speech, number, code, jobs):
-    # Hours of audio: it cannot be done before the signal comes.
+    # Long enough not to be done before the signal comes.
     for name in ("a.wav", "b.wav")[:jobs]:
-        write_speech(folder / "in" / name, 7200.0, 8_000)
+        write_speech(folder / "in" / name, 1800.0, 8_000)
     process = start("render", "in", *model.options, "-o", "out", "--jobs", jobs, cwd=folder, start_new_session=True)
     deadline = time.monotonic() + 120
     while len(names(folder)) < 2 * jobs:
