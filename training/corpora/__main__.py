@@ -12,6 +12,7 @@ from streamvc.errors import CorpusError, StreamVCError
 from streamvc.training.corpora.condition import Conditioning
 from streamvc.training.corpora.pack import carry_labels, join, read_index, write_part
 from streamvc.training.corpora.sources import SOURCES, open_source
+from streamvc.training.corpora.synthesis import Shard
 from streamvc.training.corpora.table import table
 
 
@@ -36,6 +37,20 @@ def speak(sentences: Path, out: Path, minutes: float, backwards: bool) -> None:
     hibari.speak(lines[::-1] if backwards else lines, out, minutes, print)
 
 
+def kokoro(work: Path, out: Path, rounds: int, blends: int, seed: int, shard: Shard) -> None:
+    """Synthesise English speech of many voices; docs/corpora.md says what `work` must hold."""
+    from streamvc.training.corpora import austen, kokoro_graph, synthesis
+
+    graph = work / "kokoro-float.onnx"
+    if not graph.is_file():
+        print(f"{graph}: {kokoro_graph.rewrite(work / 'kokoro-int8.onnx', graph)} products in float32", flush=True)
+    voices = synthesis.with_blends(synthesis.load_voices(work / "voices"), blends)
+    synthesiser = synthesis.Synthesiser(graph, work / "vocab.json")
+    sentences = austen.sentences(work / "austen")
+    made = synthesis.synthesise(synthesiser, voices, sentences, out, rounds, seed, shard, print)
+    print(f"{out}: {made} new utterances")
+
+
 def parser() -> argparse.ArgumentParser:
     """The command line."""
     top = argparse.ArgumentParser(prog="python -m streamvc.training.corpora", description="Packed training corpora.")
@@ -53,6 +68,15 @@ def parser() -> argparse.ArgumentParser:
     one.add_argument("--minutes", type=float, default=45.0, help="of audio (default: 45)")
     one.add_argument("--backwards", action="store_true", help="begin with the last sentence")
 
+    one = commands.add_parser("kokoro", help="synthesise English speech of many voices")
+    one.add_argument("work", type=Path, help="folder with kokoro-int8.onnx, vocab.json, voices/ and austen/")
+    one.add_argument("--out", type=Path, required=True, help="folder to write")
+    one.add_argument("--rounds", type=int, default=25, help="sentences for each voice (default: 25)")
+    one.add_argument("--blends", type=int, default=42, help="mixed voices (default: 42)")
+    one.add_argument("--seed", type=int, default=1, help="of the choice of sentences")
+    one.add_argument("--shard", type=int, default=0, help="number of this process (default: 0)")
+    one.add_argument("--shards", type=int, default=1, help="processes in all (default: 1)")
+
     one = commands.add_parser("table", help="hours, speakers and licences as a Markdown table")
     one.add_argument("folder", type=Path, help="packed corpus")
     return top
@@ -66,6 +90,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
             build(options.out, options.base, max(1, options.jobs), options.sources)
         elif options.command == "speak":
             speak(options.sentences, options.out, options.minutes, options.backwards)
+        elif options.command == "kokoro":
+            shard = Shard(options.shard, options.shards)
+            kokoro(options.work, options.out, options.rounds, options.blends, options.seed, shard)
         else:
             print(table(read_index(options.folder)))
     except StreamVCError as error:
