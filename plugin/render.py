@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Callable, Iterator
-from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -109,7 +108,7 @@ def render_file(
     options = options or RenderOptions()
     source, target = Path(source), Path(target)
     began = time.perf_counter()
-    with closing(AudioInput(source)) as audio:
+    with AudioInput(source) as audio:
         form = OutputFormat.choose(target, options.format, options.bit_depth, audio.sample_type)
         if _same_file(source, target):
             raise OutputError(f"{target} is the input itself: choose another name for the output.")

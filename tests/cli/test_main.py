@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 
@@ -32,6 +33,15 @@ def test_help_of_a_command_loads_nothing_heavy(command):
     result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
     assert result.returncode == 0, result.stderr
     assert "Usage:" in result.stdout
+
+
+def test_a_reader_that_goes_away_is_no_error_message():
+    reader, writer = os.pipe()
+    os.close(reader)
+    command = [sys.executable, "-m", "streamvc.cli.main", "render", "--help"]
+    result = subprocess.run(command, stdout=writer, stderr=subprocess.PIPE, text=True, check=False)
+    os.close(writer)
+    assert (result.returncode, result.stderr) == (1, "")
 
 
 def test_version(svc):

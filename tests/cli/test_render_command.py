@@ -6,8 +6,10 @@ import pickle
 import pty
 import resource
 import signal
+import sys
 import time
 import wave
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -353,6 +355,25 @@ def test_an_interrupt_leaves_no_half_file(start, model, folder, write_speech, nu
     assert process.returncode == code
     assert "Traceback" not in err
     assert not (folder / "out").exists()
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="children are found through /proc")
+def test_a_worker_that_dies_is_reported(start, model, folder, write_speech):
+    for name in ("a.wav", "b.wav"):
+        write_speech(folder / "in" / name, 1800.0, 8_000)
+    process = start("render", "in", *model.options, "-o", "out", "--jobs", 2, cwd=folder)
+    deadline = time.monotonic() + 120
+    while len(names(folder)) < 4:
+        assert process.poll() is None, process.communicate()
+        assert time.monotonic() < deadline, "no file was begun"
+        time.sleep(0.05)
+    children = Path(f"/proc/{process.pid}/task/{process.pid}/children").read_text().split()
+    workers = [int(pid) for pid in children if b"spawn_main" in Path(f"/proc/{pid}/cmdline").read_bytes()]
+    assert len(workers) == 2
+    os.kill(workers[0], signal.SIGKILL)
+    _, err = process.communicate(timeout=120)
+    assert process.returncode == 3
+    assert err == "Error: A worker process ended, perhaps for lack of memory: use a smaller number of --jobs.\n"
 
 
 def test_the_progress_bar_shows_the_speed(model, folder, start, write_speech):
