@@ -36,7 +36,7 @@ class SpectralAugment:
 
     def __call__(self, power: Tensor, masks: bool = True) -> Tensor:
         """`[batch, n, bins] -> [batch, bands, n]` log-mel, a new view at each call."""
-        batch, steps, bins = power.shape
+        batch, _steps, bins = power.shape
         gain = self._uniform(-14, 8, batch, 1, 1)
         power = power * 10 ** (gain / 10) * self._equaliser(batch, bins)
         power = power + self._noise(power)
@@ -56,7 +56,7 @@ class SpectralAugment:
 
     def _noise(self, power: Tensor) -> Tensor:
         """Noise of random colour and level, -40 to -5 dB, in half of the rows; its bins are exponential variables."""
-        batch, _, bins = power.shape
+        batch, _, _bins = power.shape
         present = (torch.rand(batch, 1, 1, generator=self.random) < 0.5).float()
         level = 10 ** (self._uniform(-40, -5, batch, 1, 1) / 10) * power.mean(dim=(1, 2), keepdim=True) * present
         tilt = self._uniform(-12, 3, batch, 1, 1) * torch.log2((self.hz + 200) / 1_000)
@@ -101,4 +101,5 @@ def mix_babble(samples: Tensor, random: torch.Generator, probability: float = 0.
     level = samples.norm(dim=1, keepdim=True) / other.norm(dim=1, keepdim=True).clamp(min=1e-3)
     gain = 10 ** (-(8 + 17 * torch.rand(samples.shape[0], 1, generator=random)) / 20)
     chosen = (torch.rand(samples.shape[0], 1, generator=random) < probability).float()
-    return samples + chosen * gain * level * other
+    mixed: Tensor = samples + chosen * gain * level * other
+    return mixed

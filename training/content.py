@@ -2,9 +2,9 @@
 
     python -m streamvc.training.content --corpus DIR --run runs/content --minutes 30
 
-Two augmented views of each crop go through the encoder. Each must name the teacher's unit of the clean frame (LN, linear,
-softmax, as in the paper, once per set of units, and phones where known), and the two must agree, which drives out what
-the views differ in: voice, room, band.
+Two augmented views of each crop go through the encoder. Each must name the teacher's unit of the clean frame (LN,
+linear, softmax, as in the paper, once per set of units, and phones where known), and the two must agree, which drives
+out what the views differ in: voice, room, band.
 """
 
 from __future__ import annotations
@@ -71,7 +71,9 @@ def language_weight(utterance: Utterance) -> float:
 
 
 @torch.no_grad()
-def validate(encoder: ContentEncoder, heads: UnitHeads, front: LogMel, corpus: PackedCorpus, limit: int = 24) -> dict[str, float]:
+def validate(
+    encoder: ContentEncoder, heads: UnitHeads, front: LogMel, corpus: PackedCorpus, limit: int = 24
+) -> dict[str, float]:
     """Unit accuracy on held-out speakers, by group of speakers, and how far two views of a crop are apart."""
     encoder.eval()
     groups: dict[str, list[Utterance]] = {}
@@ -110,7 +112,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--corpus", required=True, help="packed and labelled corpus")
     parser.add_argument("--run", required=True, help="folder for the resumable state and the log")
     parser.add_argument("--minutes", type=float, default=30.0, help="training time, earlier resumed runs included")
-    parser.add_argument("--steps", type=int, default=10**9, help="stop after so many steps, earlier resumed runs included")
+    parser.add_argument("--steps", type=int, default=10**9, help="stop after so many, earlier resumed runs included")
     parser.add_argument("--batch", type=int, default=16, help="crops per step (each gives two views)")
     parser.add_argument("--frames", type=int, default=128, help="crop length in frames of 20 ms")
     parser.add_argument("--rate", type=float, default=1.2e-3, help="peak learning rate")
@@ -142,7 +144,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
     decay = [p for p in both.parameters() if p.ndim > 1]
     rest = [p for p in both.parameters() if p.ndim <= 1]
     optimiser = torch.optim.AdamW(
-        [{"params": decay, "weight_decay": 0.05}, {"params": rest, "weight_decay": 0.0}], lr=options.rate, betas=(0.9, 0.98)
+        [{"params": decay, "weight_decay": 0.05}, {"params": rest, "weight_decay": 0.0}],
+        lr=options.rate,
+        betas=(0.9, 0.98),
     )
     average = Average(both, 0.999)
     step = 0
@@ -220,7 +224,8 @@ def _averaged_validation(
     kept = {k: v.clone() for k, v in both.state_dict().items()}
     both.load_state_dict(average.values)
     encoder, heads = both["encoder"], both["heads"]
-    assert isinstance(encoder, ContentEncoder) and isinstance(heads, UnitHeads)
+    assert isinstance(encoder, ContentEncoder)
+    assert isinstance(heads, UnitHeads)
     results = validate(encoder, heads, front, corpus)
     both.load_state_dict(kept)
     return results

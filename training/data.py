@@ -77,7 +77,7 @@ class PackedCorpus:
     def samples(self, utterance: Utterance) -> np.ndarray[Any, np.dtype[np.float32]]:
         """The whole utterance, float32 in [-1, 1)."""
         piece = self.audio[utterance.start : utterance.start + utterance.length]
-        return piece.astype(np.float32) / 32_768
+        return piece.astype(np.float32) / np.float32(32_768)
 
     def select(self, keep: Callable[[Utterance], bool]) -> list[Utterance]:
         """Utterances for which `keep` holds, in file order."""
@@ -86,7 +86,7 @@ class PackedCorpus:
 
 @dataclass(frozen=True)
 class Crops:
-    """A batch of crops: samples `[batch, frames * 320]`, labels `[batch, frames]` each, speaker index and speed `[batch]`."""
+    """A batch of crops: samples `[batch, frames * 320]`, labels `[batch, frames]`, speaker and speed `[batch]`."""
 
     samples: Tensor
     units: dict[str, Tensor]

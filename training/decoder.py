@@ -4,8 +4,8 @@
 
 The decoder re-speaks a crop from the content of a perturbed view of it, its own pitch and energy, and a speaker latent
 from other utterances of the same speaker. Spectral losses first; with `--adversarial` (usually a second run, started
-with `--warm-start`) discriminators join. With `--swap` part of each batch is also spoken in another speaker's voice, and
-the result has to be recognised as that speaker.
+with `--warm-start`) discriminators join. With `--swap` part of each batch is also spoken in another speaker's voice,
+and the result has to be recognised as that speaker.
 """
 
 from __future__ import annotations
@@ -26,9 +26,9 @@ from streamvc.training.augment import SpectralAugment
 from streamvc.training.content import averaged_encoder
 from streamvc.training.data import Crops, CropSampler, PackedCorpus, Utterance
 from streamvc.training.discriminators import Discriminators
+from streamvc.training.loop import Average, Clock, Means, Run, check_finite, learning_rate
 from streamvc.training.losses.adversarial import discriminator_loss, feature_loss, generator_loss
 from streamvc.training.losses.spectral import SpectralLoss
-from streamvc.training.loop import Average, Clock, Means, Run, check_finite, learning_rate
 from streamvc.training.registers import Registers, speaker_registers
 
 CONTEXT = 32
@@ -66,7 +66,9 @@ class SpeakerHead(nn.Module):
 class Teacher:
     """Turns crops into lessons with the frozen parts of the model."""
 
-    def __init__(self, model: LiveModel, registers: Registers, sampler: CropSampler, seed: int, strength: float) -> None:
+    def __init__(
+        self, model: LiveModel, registers: Registers, sampler: CropSampler, seed: int, strength: float
+    ) -> None:
         self.model = model
         self.augment = SpectralAugment(model.mel, model.config.mel_bands, model.config.mel_window, seed, strength)
         self.stack = Stack(POINTS)
@@ -139,7 +141,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--warm-start", help="weights (.safetensors) to start from")
     parser.add_argument("--run", required=True, help="folder for the resumable state, the log and model.safetensors")
     parser.add_argument("--minutes", type=float, default=60.0, help="training time, earlier resumed runs included")
-    parser.add_argument("--steps", type=int, default=10**9, help="stop after so many steps, earlier resumed runs included")
+    parser.add_argument("--steps", type=int, default=10**9, help="stop after so many, earlier resumed runs included")
     parser.add_argument("--batch", type=int, default=12, help="crops per step")
     parser.add_argument("--frames", type=int, default=64, help="frames of 20 ms spoken per crop")
     parser.add_argument("--rate", type=float, default=8e-4, help="peak learning rate")
@@ -170,7 +172,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
     saved = run.load()
     step = int(saved["step"]) if saved else 0
     sampler = CropSampler(
-        corpus, train, CONTEXT + options.frames, options.seed + step, corpus_weight, (0.84, 1.19), 0.4, reference_frames=150
+        corpus, train, CONTEXT + options.frames, options.seed + step, corpus_weight, (0.84, 1.19), 0.4,
+        reference_frames=150,
     )
     registers = speaker_registers(corpus, train, run.folder / "registers.json")
     teacher = Teacher(model, registers, sampler, options.seed + step, options.strength)
@@ -179,9 +182,11 @@ def main(arguments: Sequence[str] | None = None) -> None:
     clock = Clock(options.minutes, saved["minutes"] if saved else 0.0)
     optimiser = torch.optim.AdamW(learned.parameters(), lr=options.rate, betas=(0.8, 0.98), weight_decay=0.01)
     critics = Discriminators() if options.adversarial else None
-    critic_optimiser = (
-        torch.optim.AdamW(critics.parameters(), lr=options.rate, betas=(0.8, 0.98), weight_decay=0.01) if critics else None
-    )
+    critic_optimiser = None
+    if critics:
+        critic_optimiser = torch.optim.AdamW(
+            critics.parameters(), lr=options.rate, betas=(0.8, 0.98), weight_decay=0.01
+        )
     average = Average(learned, 0.998)
     if saved:
         learned.load_state_dict(saved["model"])
@@ -195,8 +200,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
 
     def save() -> None:
         run.save({
-            "model": learned.state_dict(), "optimiser": optimiser.state_dict(), "average": average.state(), "step": step,
-            "minutes": clock.elapsed, "critics": critics.state_dict() if critics else None,
+            "model": learned.state_dict(), "optimiser": optimiser.state_dict(), "average": average.state(),
+            "step": step, "minutes": clock.elapsed, "critics": critics.state_dict() if critics else None,
             "critic_optimiser": critic_optimiser.state_dict() if critic_optimiser else None,
         })
         kept = {k: v.clone() for k, v in learned.state_dict().items()}
@@ -225,7 +230,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
             critic_loss = discriminator_loss(_floats(real), _floats(fake))
             check_finite(critic_loss, step)
             critic_optimiser.zero_grad(set_to_none=True)
-            critic_loss.backward()
+            critic_loss.backward()  # type: ignore[no-untyped-call]
             nn.utils.clip_grad_norm_(critics.parameters(), 5.0)
             critic_optimiser.step()
             means.add(critic=critic_loss)

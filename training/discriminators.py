@@ -16,6 +16,7 @@ class StftDiscriminator(nn.Module):
     def __init__(self, size: int, channels: int) -> None:
         super().__init__()
         self.size = size
+        self.window: Tensor
         self.register_buffer("window", torch.hann_window(size), persistent=False)
         shapes = [(2, channels, (3, 9), (1, 2), 1), (channels, channels, (3, 7), (1, 2), 1),
                   (channels, 2 * channels, (3, 5), (1, 2), 2), (2 * channels, 2 * channels, (3, 5), (1, 2), 4)]

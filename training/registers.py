@@ -32,7 +32,9 @@ def register_of(samples: Tensor, config: LiveConfig | None = None) -> tuple[floa
     return float(values.mean()), float(max(values.std(), 0.06)), len(values)
 
 
-def speaker_registers(corpus: PackedCorpus, utterances: list[Utterance], cache: Path, seconds: float = 40.0) -> Registers:
+def speaker_registers(
+    corpus: PackedCorpus, utterances: list[Utterance], cache: Path, seconds: float = 40.0
+) -> Registers:
     """Register of every speaker, from up to `seconds` of their speech; kept in `cache`."""
     known: Registers = {k: (v[0], v[1]) for k, v in json.loads(cache.read_text()).items()} if cache.exists() else {}
     by_speaker: dict[str, list[Utterance]] = {}

@@ -19,9 +19,11 @@ def sampler(folder: Path, **options: object) -> CropSampler:
 
 def test_shapes_and_ranges(corpus_folder: Path) -> None:
     crops = sampler(corpus_folder, reference_frames=60).batch(5)
-    assert crops.samples.shape == (5, 32_000) and crops.samples.abs().max() > 0.01
+    assert crops.samples.shape == (5, 32_000)
+    assert crops.samples.abs().max() > 0.01
     assert crops.units["loudness"].shape == (5, 100)
-    assert crops.references is not None and crops.references.shape == (5, 60 * 320)
+    assert crops.references is not None
+    assert crops.references.shape == (5, 60 * 320)
     assert crops.speeds.tolist() == [1.0] * 5
 
 
@@ -39,7 +41,8 @@ def test_labels_follow_the_sound(corpus_folder: Path, speed: float) -> None:
 def test_speed_moves_identity_to_its_band(corpus_folder: Path) -> None:
     slow = sampler(corpus_folder, speeds=(0.85, 0.85), speed_probability=1.0).batch(8)
     fast = sampler(corpus_folder, speeds=(1.2, 1.2), speed_probability=1.0).batch(8)
-    assert set((slow.speakers % 3).tolist()) == {0} and set((fast.speakers % 3).tolist()) == {2}
+    assert set((slow.speakers % 3).tolist()) == {0}
+    assert set((fast.speakers % 3).tolist()) == {2}
 
 
 def test_references_are_of_the_same_speaker(corpus_folder: Path) -> None:
@@ -52,12 +55,14 @@ def test_references_are_of_the_same_speaker(corpus_folder: Path) -> None:
     assert crops.references is not None
     for row, identity in zip(crops.references, crops.speakers, strict=True):
         mean, _, count = register_of(row)
-        assert count > 50 and abs(mean - pitch[names[int(identity) // 3]]) < 0.15
+        assert count > 50
+        assert abs(mean - pitch[names[int(identity) // 3]]) < 0.15
 
 
 def test_the_same_seed_draws_the_same(corpus_folder: Path) -> None:
     a, b = sampler(corpus_folder).batch(4), sampler(corpus_folder).batch(4)
-    assert torch.equal(a.samples, b.samples) and torch.equal(a.speakers, b.speakers)
+    assert torch.equal(a.samples, b.samples)
+    assert torch.equal(a.speakers, b.speakers)
 
 
 def test_missing_files_say_what_to_do(corpus_folder: Path, tmp_path: Path) -> None:

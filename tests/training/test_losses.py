@@ -46,7 +46,8 @@ def test_unit_loss_of_unlabelled_crops_is_zero_with_a_gradient() -> None:
     logits = torch.zeros(1, 30, 5, requires_grad=True)
     loss = unit_loss(logits, torch.full((1, 30), IGNORE))
     loss.backward()
-    assert float(loss) == 0 and logits.grad is not None
+    assert float(loss) == 0
+    assert logits.grad is not None
 
 
 def test_hinge_losses_at_their_corners() -> None:
@@ -62,4 +63,5 @@ def test_feature_loss_is_relative_and_trains_only_the_fake() -> None:
     loss = feature_loss(real, fake)
     loss.backward()
     assert abs(float(loss) - 0.5) < 1e-6
-    assert real[0][1][0].grad is None and fake[0][1][0].grad is not None
+    assert real[0][1][0].grad is None
+    assert fake[0][1][0].grad is not None

@@ -18,7 +18,8 @@ from streamvc.training.loop import Average, Run, check_finite, learning_rate
 def stage1(corpus_folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     run = tmp_path_factory.mktemp("runs") / "content"
     content.main([
-        "--corpus", str(corpus_folder), "--run", str(run), "--units", "loudness", "--steps", "6", "--batch", "2", "--frames", "40",
+        "--corpus", str(corpus_folder), "--run", str(run), "--units", "loudness", "--steps", "6", "--batch", "2",
+        "--frames", "40",
     ])
     return run
 
@@ -28,7 +29,8 @@ def test_stage_1_learns_units_of_unseen_speakers_and_says_so(stage1: Path) -> No
     found = lines[-1]["synthetic-en/loudness"]
     assert 0.0 <= found <= 1.0
     state = torch.load(stage1 / "state.pt", weights_only=True)
-    assert state["step"] == 6 and state["sizes"] == {"loudness": 10}
+    assert state["step"] == 6
+    assert state["sizes"] == {"loudness": 10}
 
 
 def test_stage_1_goes_on_where_it_stopped(stage1: Path, corpus_folder: Path) -> None:
@@ -38,7 +40,8 @@ def test_stage_1_goes_on_where_it_stopped(stage1: Path, corpus_folder: Path) -> 
         "--frames", "40",
     ])
     after = torch.load(stage1 / "state.pt", weights_only=True)
-    assert (before["step"], after["step"]) == (6, 9) and after["minutes"] > before["minutes"]
+    assert (before["step"], after["step"]) == (6, 9)
+    assert after["minutes"] > before["minutes"]
 
 
 @pytest.mark.parametrize("extra", [[], ["--adversarial", "--swap", "0.5"]], ids=["spectral", "adversarial and swap"])
@@ -61,7 +64,9 @@ def test_stage_2_trains_all_but_the_content_encoder(
 
 def test_the_learning_rate_rises_and_falls() -> None:
     rates = [learning_rate(p / 100, 1.0) for p in range(101)]
-    assert rates[0] < 0.1 and max(rates) == pytest.approx(1.0, abs=0.01) and rates[-1] == pytest.approx(0.02)
+    assert rates[0] < 0.1
+    assert max(rates) == pytest.approx(1.0, abs=0.01)
+    assert rates[-1] == pytest.approx(0.02)
     peak = rates.index(max(rates))
     assert all(a >= b for a, b in zip(rates[peak:], rates[peak + 1 :], strict=False))
 
