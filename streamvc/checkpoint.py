@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 import os
 import struct
@@ -19,6 +18,9 @@ from streamvc.config import ModelConfig, config_from_dict, config_to_dict
 from streamvc.dsp.dft import Transform
 from streamvc.errors import CheckpointError
 from streamvc.model import Model, build_model
+from streamvc.runtimes.cache import fingerprint
+
+__all__ = ["SCHEMA", "fingerprint", "load_model", "read_config", "read_metadata", "save_model"]
 
 SCHEMA = 1
 
@@ -87,23 +89,10 @@ def read_metadata(path: str | os.PathLike[str]) -> dict[str, Any]:
 
 def read_config(path: str | os.PathLike[str]) -> ModelConfig:
     """The configuration that a checkpoint was saved with."""
-    return config_from_dict(read_metadata(path)["config"])
-
-
-def fingerprint(path: str | os.PathLike[str]) -> str:
-    """Sixteen hexadecimal digits that identify a weights file; presets carry those of the weights they belong to.
-
-    Raises:
-        CheckpointError: the file is missing or unreadable.
-    """
-    digest = hashlib.sha256()
-    try:
-        with open(path, "rb") as file:
-            while chunk := file.read(1 << 20):
-                digest.update(chunk)
-    except OSError as error:
-        raise CheckpointError(f"The weights file {path} cannot be read ({error.strerror}).") from error
-    return digest.hexdigest()[:16]
+    config = read_metadata(path).get("config")
+    if not isinstance(config, dict):
+        raise CheckpointError(f"{path} does not say the configuration of its model; export it again.")
+    return config_from_dict(config)
 
 
 def _check(path: object, found: dict[str, Tensor], wanted: dict[str, Tensor]) -> None:

@@ -18,8 +18,8 @@ class Snapshot:
     """All that an engine remembers; cheap to take, since runtimes never change a state in place."""
 
     state: RuntimeState
-    voice: Voice
-    controls: Controls
+    playing: tuple[Voice, Controls]
+    wanted: tuple[Voice, Controls]
     fading: tuple[Voice, Controls, RuntimeState] | None
     faded: int
 
@@ -29,7 +29,8 @@ class Engine:
 
     A change of voice or controls takes effect at the next frame edge. For `crossfade_frames` frames the stream is then
     stepped twice, once as before and once as after, and faded over: a switch costs one extra step per faded frame and
-    makes no edge. Not thread-safe; any number of engines may share one runtime.
+    makes no edge. Changes that come during a fade wait for its end, and the last of them counts. Not thread-safe; any
+    number of engines may share one runtime.
 
     Raises:
         ConfigError: a voice's latent has another size than the model's, or a control that the model does not support.
@@ -43,18 +44,18 @@ class Engine:
         self.runtime, self.crossfade_frames = runtime, crossfade_frames
         self.frame = runtime.frame
         self.latency = LatencyReport(framing=runtime.frame, look_ahead=runtime.look_ahead, sample_rate=SAMPLE_RATE)
-        self._voice, self._controls = voice, Controls() if controls is None else controls
-        self._check(self._voice, self._controls)
+        self._wanted = (voice, Controls() if controls is None else controls)
+        self._check(*self._wanted)
         self.reset()
 
     @property
     def voice(self) -> Voice:
-        """The voice that the next frame will have."""
+        """The voice as last set."""
         return self._wanted[0]
 
     @property
     def controls(self) -> Controls:
-        """The controls that the next frame will have."""
+        """The controls as last set."""
         return self._wanted[1]
 
     def set_voice(self, voice: Voice) -> None:
@@ -69,21 +70,19 @@ class Engine:
 
     def reset(self) -> None:
         """Forget everything heard; voice and controls stay as last set."""
-        if hasattr(self, "_wanted"):
-            self._voice, self._controls = self._wanted
-        self._wanted = (self._voice, self._controls)
+        self._voice, self._controls = self._wanted
         self._state = self.runtime.initial_state()
         self._fading: tuple[Voice, Controls, RuntimeState] | None = None
         self._faded = 0
 
     def snapshot(self) -> Snapshot:
         """What :meth:`restore` needs to go on exactly from here."""
-        return Snapshot(self._state, *self._wanted, self._fading, self._faded)
+        return Snapshot(self._state, (self._voice, self._controls), self._wanted, self._fading, self._faded)
 
     def restore(self, snapshot: Snapshot) -> None:
         """Go back to a snapshot of an engine on the same runtime."""
         self._state, self._fading, self._faded = snapshot.state, snapshot.fading, snapshot.faded
-        self._voice, self._controls = self._wanted = (snapshot.voice, snapshot.controls)
+        (self._voice, self._controls), self._wanted = snapshot.playing, snapshot.wanted
 
     def process(self, samples: Array) -> Array:
         """Samples `[n * frame]` at 16 kHz in, as many out, `look_ahead` samples late.
@@ -99,20 +98,21 @@ class Engine:
             return np.zeros(0, np.float32)
         samples = np.nan_to_num(np.asarray(samples, np.float32), nan=0.0, posinf=0.0, neginf=0.0)
         outputs, position = [], 0
-        self._take_wanted()
-        while self._fading is not None and position < len(samples):
-            outputs.append(self._fade(samples[position : position + self.frame]))
-            position += self.frame
-        if position < len(samples):
-            audio, self._state = self._step(samples[position:], self._voice, self._controls, self._state)
-            outputs.append(audio)
+        while position < len(samples):
+            self._take_wanted()
+            if self._fading is not None:
+                outputs.append(self._fade(samples[position : position + self.frame]))
+            else:
+                audio, self._state = self._step(samples[position:], self._voice, self._controls, self._state)
+                outputs.append(audio)
+            position += len(outputs[-1])
         return np.concatenate(outputs)
 
     def _take_wanted(self) -> None:
         voice, controls = self._wanted
-        if voice is self._voice and controls == self._controls:
+        # Leaving a fade midway would be a step in the signal, and going on from both sides a third stream.
+        if self._fading is not None or (voice == self._voice and controls == self._controls):
             return
-        # A change during a fade starts from the newer side: at most two streams are ever stepped.
         self._fading, self._faded = (self._voice, self._controls, self._state), 0
         self._voice, self._controls = voice, controls
 

@@ -144,8 +144,8 @@ class ProsodyAnalysis(StreamingModule):
         # The samples wait, not their energies: a delay starts with zeros, which as log energy would be full scale.
         self.energy_delay = Delay(1, 6 * config.fine_hop)
         self.stack_points, self.stack_energy = Stack(POINTS), Stack(FINE)
-        # Points stand at 400 samples of the frame and 160, 320 and 480 before that, less what YIN's middle lies before the
-        # middle of its span; weights of linear interpolation between them, the last one held.
+        # Points stand at 400 samples of the frame and 160, 320 and 480 before that, less what YIN's middle lies before
+        # the middle of its span; weights of linear interpolation between them, the last one held.
         first = -80 - (config.yin.span // 2 - config.yin.centre)
         samples, quarters = torch.arange(FRAME) + 0.5, torch.arange(FINE) * 80 + 40.0
         self.register_buffer("to_samples", _interpolation((samples - first) / 160), persistent=False)

@@ -7,6 +7,9 @@ from typing import Any, Protocol, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
+GRAPH_SCHEMA = 2
+"""Of the ONNX graphs that this version writes and reads."""
+
 Array: TypeAlias = NDArray[np.float32]
 RuntimeState: TypeAlias = tuple[Any, ...]
 """Opaque and immutable: a step gives a new one and leaves the old one as it was."""

@@ -2,7 +2,8 @@
 
     python -m streamvc.runtimes.export streamvc/weights/live.safetensors streamvc/weights/live.onnx
 
-Weights are stored in float16, as in the checkpoint, and cast once when the graph is loaded.
+Weights are stored in float16, as in the checkpoint, and cast once when the graph is loaded; with `--precision int8` the
+large products are stored and computed in eight bits.
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ import tempfile
 import warnings
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import torch
 from torch import Tensor, nn
@@ -23,13 +24,15 @@ from torch import Tensor, nn
 from streamvc.checkpoint import fingerprint, load_model
 from streamvc.config import FRAME
 from streamvc.controls import N_CONTROLS
-from streamvc.errors import OutputError, RuntimeUnavailableError
+from streamvc.errors import ConfigError, OutputError, RuntimeUnavailableError
 from streamvc.model import Model
 from streamvc.model.live import LiveModel
+from streamvc.runtimes.base import GRAPH_SCHEMA
 from streamvc.runtimes.frame import FrameStep
+from streamvc.runtimes.quantise import quantise
 from streamvc.state import flatten_state, unflatten_state
 
-GRAPH_SCHEMA = 2
+Precision = Literal["fp32", "int8"]
 _OPSET = 17
 _SMALL = 4_096
 """Elements under which a constant stays float32."""
@@ -51,10 +54,11 @@ class _Whole(nn.Module):
         return (audio, *flatten_state(after))
 
 
-def export_onnx(weights: Path, graph: Path) -> None:
+def export_onnx(weights: Path, graph: Path, precision: Precision = "fp32") -> None:
     """Write the graph of a checkpoint, atomically.
 
     Raises:
+        ConfigError: `int8` is asked of another model than `live`.
         CheckpointError: the weights cannot be used.
         RuntimeUnavailableError: the package `onnx` is not installed.
         OutputError: the graph cannot be written.
@@ -65,6 +69,8 @@ def export_onnx(weights: Path, graph: Path) -> None:
         raise RuntimeUnavailableError("Export needs the package onnx; run `pip install 'streamvc[train]'`.") from None
     model = load_model(weights, transform="matmul")
     step = FrameStep(model.analyse_in_double()) if isinstance(model, LiveModel) else _Whole(model)
+    if precision == "int8" and not isinstance(step, FrameStep):
+        raise ConfigError("Only the live model is exported in int8; choose the precision fp32.")
     with torch.no_grad():
         state = step.initial_state()
     names = [f"state{i}" for i in range(len(state))]
@@ -77,10 +83,13 @@ def export_onnx(weights: Path, graph: Path) -> None:
             output_names=["audio", *(f"next_{name}" for name in names)],
         )
         proto = onnx.load(draft)
+    if precision == "int8" and isinstance(step, FrameStep):
+        with torch.no_grad():
+            quantise(proto, {name: (w.numpy(), b.numpy()) for name, (w, b) in step.products().items()})
     _halve(proto)
     meta: dict[str, Any] = {
         "schema": GRAPH_SCHEMA, "fingerprint": fingerprint(weights), "latent_dim": model.config.latent_dim,
-        "supports_formant": model.supports_formant,
+        "supports_formant": model.supports_formant, "precision": precision,
         "state": [_describe(name, tensor) for name, tensor in zip(names, state, strict=True)],
     }
     entry = proto.metadata_props.add()
@@ -154,8 +163,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("weights", type=Path)
     parser.add_argument("graph", type=Path)
+    parser.add_argument("--precision", choices=("fp32", "int8"), default="fp32")
     options = parser.parse_args(arguments)
-    export_onnx(options.weights, options.graph)
+    export_onnx(options.weights, options.graph, options.precision)
     print(f"{options.graph}: {options.graph.stat().st_size / 1e6:.1f} MB")
 
 

@@ -11,7 +11,8 @@ Tests hold it equal to the model. It exists to be exported, and has no batch.
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+import warnings
+from collections.abc import Callable, Mapping, Sequence
 
 import numpy as np
 import torch
@@ -317,8 +318,7 @@ class _Network(nn.Module):
 
     def film(self, latent: Tensor) -> Tensor:
         """Gains and offsets of all norms, `[1, 2 * widths]`."""
-        modulation: Tensor = _film(latent, self.film_weight, self.film_bias, self.norm_gain, self.norm_offset)
-        return modulation
+        return _film(latent, self.film_weight, self.film_bias, self.norm_gain, self.norm_offset)
 
     def forward(
         self, features: Tensor, hints: Tensor, latent: Tensor, state: dict[str, Tensor]
@@ -571,14 +571,20 @@ class _Filter(nn.Module):
         return both.reshape(FINE * 2, -1) @ self.inverse
 
 
-@torch.jit.script
+def _branch(function: Callable[..., Tensor]) -> Callable[..., Tensor]:
+    """Scripted, not traced: what depends on values becomes a branch of the graph."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", DeprecationWarning)  # it stays for as long as the exporter that reads it
+        scripted: Callable[..., Tensor] = torch.jit.script(function)
+    return scripted
+
+
 def _film(latent: Tensor, weight: Tensor, bias: Tensor, norm_gain: Tensor, norm_offset: Tensor) -> Tensor:
     gain, offset = (latent @ weight.t() + bias).chunk(2, dim=-1)
     return torch.cat((norm_gain * (1 + gain), norm_offset * (1 + gain) + offset), dim=-1)
 
 
-# Scripted, not traced: these two become branches of the graph.
-@torch.jit.script
+@_branch
 def _when_new(
     latent: Tensor, known: Tensor, film: Tensor, weight: Tensor, bias: Tensor, norm_gain: Tensor, norm_offset: Tensor
 ) -> Tensor:
@@ -586,7 +592,7 @@ def _when_new(
     return film if bool((latent == known).all()) else _film(latent, weight, bias, norm_gain, norm_offset)
 
 
-@torch.jit.script
+@_branch
 def _shifted(spectra: Tensor, formant: Tensor, steps: Tensor) -> Tensor:
     """`shift_formants` of all spectra `[n, bins]` at once; `formant [1, 1]` is the natural log of the ratio."""
     if bool((formant == 0).all()):

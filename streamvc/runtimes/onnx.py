@@ -10,9 +10,7 @@ import numpy as np
 
 from streamvc.config import FRAME, LOOK_AHEAD_FRAMES
 from streamvc.errors import CheckpointError, RuntimeUnavailableError
-from streamvc.runtimes.base import Array, RuntimeState
-
-GRAPH_SCHEMA = 2
+from streamvc.runtimes.base import GRAPH_SCHEMA, Array, RuntimeState
 
 
 class OnnxRuntime:
