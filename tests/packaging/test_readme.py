@@ -77,7 +77,7 @@ def test_svc_commands(workplace: Path) -> None:
     for command in SVC_COMMANDS:
         program, *arguments = shlex.split(command)
         executable = Path(sys.executable).parent / program
-        launcher = [str(executable)] if executable.exists() else [sys.executable, "-m", "streamvc.cli"]
+        launcher = [str(executable)] if executable.exists() else [sys.executable, "-m", "streamvc.cli.main"]
         run([*launcher, *arguments], workplace)
     with AudioFile(str(workplace / "examples" / "speech.wav")) as source:
         original = source.read(source.frames)
