@@ -46,9 +46,10 @@ def workplace(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-def run(command: list[str], folder: Path) -> None:
+def run(command: list[str], folder: Path) -> str:
     result = subprocess.run(command, cwd=folder, capture_output=True, text=True)
     assert result.returncode == 0, f"{shlex.join(command)}\n{result.stdout}{result.stderr}"
+    return result.stdout
 
 
 def test_the_two_commands_stand_alone() -> None:
@@ -90,7 +91,9 @@ def test_svc_commands(workplace: Path) -> None:
 
 @pytest.mark.parametrize("code", blocks("python"))
 def test_python_blocks(code: str, workplace: Path) -> None:
-    run([sys.executable, "-c", code], workplace)
+    """A comment behind a `print` is what it prints."""
+    promised = re.findall(r"^print\(.*\)  # (.+)$", code, flags=re.MULTILINE)
+    assert run([sys.executable, "-c", code], workplace).splitlines() == promised
 
 
 def test_latency_table_is_what_the_code_says() -> None:
