@@ -59,6 +59,7 @@ def test_a_frame(benchmark, engine, speech):
     assert np.isfinite(output).all()
 
 
+@pytest.mark.parametrize("engine", ["onnx"], indirect=True)
 def test_a_file(benchmark, engine, example_speech, tmp_path):
     """Rendering the example, reading and writing included: the promise is 10 x real time, with ONNX Runtime."""
     targets = (tmp_path / f"{number}.wav" for number in range(10))
