@@ -23,7 +23,7 @@ from streamvc.checkpoint import load_model, save_model
 from streamvc.config import FRAME, LOOK_AHEAD_FRAMES, LiveConfig
 from streamvc.model.live import FINE, POINTS, LiveModel, Prosody, Stack
 from streamvc.training.augment import SpectralAugment
-from streamvc.training.content import averaged_encoder
+from streamvc.training.content import WARM_UP_FRAMES, averaged_encoder
 from streamvc.training.data import Crops, CropSampler, PackedCorpus, Utterance
 from streamvc.training.discriminators import Discriminators
 from streamvc.training.loop import Average, Clock, Means, Run, check_finite, learning_rate
@@ -102,22 +102,24 @@ class Teacher:
         )
 
 
-def speak(model: LiveModel, lesson: Lesson, latent: Tensor, prosody: Prosody, bf16: bool) -> Tensor:
-    """The decoder's speech for a lesson, `[batch, frames * 320]`."""
+def speak(model: LiveModel, content: Tensor, latent: Tensor, prosody: Prosody, bf16: bool) -> Tensor:
+    """The decoder's speech, `[batch, frames * 320]`."""
     with torch.autocast("cpu", torch.bfloat16, enabled=bf16):
-        cepstra, network = model.decoder.cepstra(lesson.content, prosody, latent)
+        cepstra, network = model.decoder.cepstra(content, prosody, latent)
     audio, _ = model.decoder.synthesise(cepstra.float(), prosody, None, None, network)
     return audio
 
 
 def as_spoken_by(lesson: Lesson, order: Tensor) -> tuple[Tensor, Prosody]:
-    """Latent and prosody of a batch re-voiced by its own speakers in another order: whitened pitch moves register."""
-    source, target = lesson.registers, lesson.registers[order]
+    """Latent and prosody of the first rows of a batch in the voices of the rows in `order`: pitch moves register."""
+    rows = len(order)
+    source, target = lesson.registers[:rows], lesson.registers[order]
     ratio = (target[:, 1] / source[:, 1]).reshape(-1, 1, 1)
-    log_f0 = torch.log(lesson.prosody.f0)
-    moved = (log_f0 - source[:, 0].reshape(-1, 1, 1)) * ratio + target[:, 0].reshape(-1, 1, 1)
     p = lesson.prosody
-    return lesson.latent[order], Prosody(p.features, p.fine, p.energy, torch.exp(moved).clamp(40.0, 1_000.0))
+    log_f0 = torch.log(p.f0[:rows])
+    moved = (log_f0 - source[:, 0].reshape(-1, 1, 1)) * ratio + target[:, 0].reshape(-1, 1, 1)
+    prosody = Prosody(p.features[:rows], p.fine[:rows], p.energy[:rows], torch.exp(moved).clamp(40.0, 1_000.0))
+    return lesson.latent[order], prosody
 
 
 def _speed_shift(crops: Crops) -> Tensor:
@@ -139,6 +141,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--corpus", required=True, help="packed corpus")
     parser.add_argument("--content", help="state.pt of a stage-1 run; without it the warm start's encoder is kept")
     parser.add_argument("--warm-start", help="weights (.safetensors) to start from")
+    parser.add_argument("--head", help="state.pt of an earlier stage-2 run on the same corpus: how its speakers are named")
     parser.add_argument("--run", required=True, help="folder for the resumable state, the log and model.safetensors")
     parser.add_argument("--minutes", type=float, default=60.0, help="training time, earlier resumed runs included")
     parser.add_argument("--steps", type=int, default=10**9, help="stop after so many, earlier resumed runs included")
@@ -149,9 +152,12 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--noise", type=float, default=0.1, help="spread of the noise added to content")
     parser.add_argument("--speaker", type=float, default=0.05, help="weight of naming the speaker from the latent")
     parser.add_argument("--adversarial", action="store_true", help="train with discriminators")
+    parser.add_argument("--critic-rate", type=float, default=1e-3, help="peak learning rate of the discriminators")
+    parser.add_argument("--critic-samples", type=int, default=8_000, help="samples of each crop that they judge")
     parser.add_argument("--reconstruction", type=float, default=3.0, help="weight of the spectral loss beside them")
     parser.add_argument("--features", type=float, default=2.0, help="weight of feature matching beside them")
     parser.add_argument("--swap", type=float, default=0.0, help="weight of being recognised as another speaker")
+    parser.add_argument("--words", type=float, default=0.0, help="weight of converted speech keeping its content")
     parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--no-bf16", action="store_true")
     parser.add_argument("--seed", type=int, default=0)
@@ -178,6 +184,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
     registers = speaker_registers(corpus, train, run.folder / "registers.json")
     teacher = Teacher(model, registers, sampler, options.seed + step, options.strength)
     head = SpeakerHead(model.config.latent_dim, sampler.identities)
+    if options.head:
+        earlier = torch.load(options.head, map_location="cpu", weights_only=True)["average"]["values"]
+        head.load_state_dict({"weight": earlier["head.weight"]})
     learned = nn.ModuleDict({"decoder": model.decoder, "speech": model.speech_encoder, "head": head})
     clock = Clock(options.minutes, saved["minutes"] if saved else 0.0)
     optimiser = torch.optim.AdamW(learned.parameters(), lr=options.rate, betas=(0.8, 0.98), weight_decay=0.01)
@@ -197,6 +206,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
             critic_optimiser.load_state_dict(saved["critic_optimiser"])
     spectral = SpectralLoss()
     means = Means()
+    # Half of a batch is also spoken by its other half.
+    order = torch.arange(options.batch // 2) + options.batch // 2
 
     def save() -> None:
         run.save({
@@ -212,21 +223,26 @@ def main(arguments: Sequence[str] | None = None) -> None:
     learned.train()
     while clock.running and step < options.steps:
         rate = learning_rate(clock.progress, options.rate)
-        for group in optimiser.param_groups + (critic_optimiser.param_groups if critic_optimiser else []):
+        for group in optimiser.param_groups:
             group["lr"] = rate
+        for group in critic_optimiser.param_groups if critic_optimiser else []:
+            group["lr"] = learning_rate(clock.progress, options.critic_rate)
         lesson = teacher.lesson(sampler.batch(options.batch), options.noise, bf16)
-        output = speak(model, lesson, lesson.latent, lesson.prosody, bf16)[:, SKIP:]
+        output = speak(model, lesson.content, lesson.latent, lesson.prosody, bf16)[:, SKIP:]
         target = lesson.target[:, SKIP:]
         converted = None
         if options.swap:
-            order = torch.roll(torch.arange(len(output)), 1)
             latent, prosody = as_spoken_by(lesson, order)
-            converted = speak(model, lesson, latent.detach(), prosody, bf16)[:, SKIP:]
+            converted = speak(model, lesson.content[: len(order)], latent.detach(), prosody, bf16)[:, SKIP:]
 
+        # Discriminators cost more than the decoder: they judge a piece of each crop, the same of real and fake.
+        begin = int(torch.randint(max(1, output.shape[1] - options.critic_samples), (1,)))
+        piece = slice(begin, begin + options.critic_samples)
+        judged, fakes = target[:, piece], output if converted is None else torch.cat((output, converted))
+        fakes = fakes[:, piece]
         if critics and critic_optimiser:
-            fakes = output.detach() if converted is None else torch.cat((output, converted)).detach()
             with torch.autocast("cpu", torch.bfloat16, enabled=bf16):
-                real, fake = critics(target), critics(fakes)
+                real, fake = critics(judged), critics(fakes.detach())
             critic_loss = discriminator_loss(_floats(real), _floats(fake))
             check_finite(critic_loss, step)
             critic_optimiser.zero_grad(set_to_none=True)
@@ -241,11 +257,10 @@ def main(arguments: Sequence[str] | None = None) -> None:
         means.add(spectral=distance, named=named)
         if critics:
             critics.requires_grad_(False)
-            fakes = output if converted is None else torch.cat((output, converted))
             with torch.autocast("cpu", torch.bfloat16, enabled=bf16):
                 fake = critics(fakes)
                 with torch.no_grad():
-                    real = critics(target)
+                    real = critics(judged)
             own = [(logits[: len(output)], [x[: len(output)] for x in inner]) for logits, inner in _floats(fake)]
             fooled, alike = generator_loss(_floats(fake)), feature_loss(_floats(real), own)
             critics.requires_grad_(True)
@@ -255,6 +270,10 @@ def main(arguments: Sequence[str] | None = None) -> None:
             recognised = _recognised(model, head, converted, lesson.speakers[order], bf16)
             loss = loss + options.swap * recognised
             means.add(recognised=recognised)
+        if options.words:
+            kept_words = _content_distance(model, output if converted is None else converted, lesson.content, bf16)
+            loss = loss + options.words * kept_words
+            means.add(words=kept_words)
         check_finite(loss, step)
         optimiser.zero_grad(set_to_none=True)
         loss.backward()
@@ -279,6 +298,22 @@ def _recognised(model: LiveModel, head: SpeakerHead, converted: Tensor, speakers
     loss: Tensor = head(latent.float(), speakers, margin=0.0)
     judges.requires_grad_(True)
     return loss
+
+
+def _content_distance(model: LiveModel, speech: Tensor, content: Tensor, bf16: bool) -> Tensor:
+    """How far the content of what was spoken is from what was to be spoken; the encoder is frozen.
+
+    Output t of the encoder describes frame t - 2 of the speech, which begins `SKIP` after the content does.
+    """
+    mel, _ = model.content_features(speech)
+    with torch.autocast("cpu", torch.bfloat16, enabled=bf16):
+        heard, _ = model.content_encoder(mel)
+    first = WARM_UP_FRAMES + LOOK_AHEAD_FRAMES
+    begin = SKIP // FRAME + first - LOOK_AHEAD_FRAMES
+    heard = heard.float()[..., first:]
+    wanted = content[: len(heard), :, begin : begin + heard.shape[-1]]
+    distance: Tensor = (heard - wanted).square().mean()
+    return distance
 
 
 def _floats(judgements: list[tuple[Tensor, list[Tensor]]]) -> list[tuple[Tensor, list[Tensor]]]:
