@@ -435,7 +435,7 @@ class _Pitch(nn.Module):
         recent = torch.cat((state["smooth"], torch.stack((log_f0[:, -1], voiced[:, -1]))), dim=1)  # [2, 4]
         a, b, c = recent[:, :-2], recent[:, 1:-1], recent[:, 2:]
         median = torch.maximum(torch.minimum(a, b), torch.minimum(torch.maximum(a, b), c))
-        whitened, whiten = self._whiten(median[0], median[1], state["whiten"], controls[0, 5])
+        whitened, whiten = self._whiten(median[0], median[1], state["whiten"], controls[0, 5:])
         spoken = median[1] > 0
         first = torch.where(spoken[:1], whitened[:1], state["hold"])
         held = torch.where(spoken[1:], whitened[1:], first)

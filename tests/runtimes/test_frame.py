@@ -1,0 +1,97 @@
+"""The step that is exported is the model's own, in another arrangement."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+
+from streamvc.config import FRAME, LiveConfig, YinConfig
+from streamvc.errors import ConfigError
+from streamvc.model.live import LiveModel
+from streamvc.runtimes.frame import FrameStep, Layout
+
+SMALL = {
+    "encoder_width": 24, "encoder_blocks": 2, "speech_width": 16, "speech_blocks": 1, "decoder_width": 32,
+    "decoder_blocks": 2, "fine_width": 16, "fine_blocks": 2,
+}
+CONFIGS = {
+    "small": LiveConfig(**SMALL),
+    "other sizes": LiveConfig(
+        **SMALL | {"kernel": 5, "expansion": 2, "content_dim": 20, "mel_bands": 40, "encoder_blocks": 1,
+                   "pulse_cepstrum": 60, "noise_cepstrum": 20, "response": 160, "fine_blocks": 3, "energy_window": 320}
+    ),
+    "two thresholds": LiveConfig(**SMALL, yin=YinConfig(thresholds=(0.07, 0.2))),
+}
+
+
+@pytest.fixture(scope="module", params=list(CONFIGS))
+def model(request):
+    torch.manual_seed(2)
+    torch.set_default_dtype(torch.float64)
+    try:
+        built = LiveModel(CONFIGS[request.param]).double().eval()
+    finally:
+        torch.set_default_dtype(torch.float32)
+    with torch.no_grad():
+        for name, parameter in built.named_parameters():
+            if "film" in name or ".head." in name or "norm" in name:
+                parameter.add_(0.2 * torch.randn_like(parameter))
+    return built
+
+
+@pytest.mark.parametrize(
+    "controls",
+    [[5.0, 0.2, 0.0, 0.0, 1.0, 0.0], [5.3, 0.3, 3.0, 1.7, 1.4, 0.0], [4.6, 0.1, -4.0, -3.2, 0.5, 4.9]],
+    ids=["plain", "up", "down and locked"],
+)
+def test_in_double_precision_it_is_the_model(model, voice, controls):
+    x = voice(60 * FRAME).unsqueeze(0)
+    packed = torch.tensor([controls], dtype=torch.float64)
+    latents = torch.randn(2, 1, 64, dtype=torch.float64)
+    step = FrameStep(model)
+    with torch.no_grad():
+        state, exact = step.initial_state()
+        expected, reference = [], model.initial_state(1)
+        actual = []
+        for frame in range(60):
+            piece = x[:, frame * FRAME : (frame + 1) * FRAME]
+            latent = latents[frame // 25 % 2]
+            audio, reference = model.step(piece, latent, packed, reference)
+            expected.append(audio)
+            audio, state, exact = step(piece, latent, packed, state, exact)
+            actual.append(audio)
+    expected, actual = torch.cat(expected, 1), torch.cat(actual, 1)
+    assert expected.abs().max() > 0.01
+    assert (actual - expected).abs().max() < 1e-10 * expected.abs().max()
+
+
+def test_the_noise_comes_round(model):
+    """The table of noise is 251 frames long: the 252nd is the first again."""
+    step = FrameStep(model)
+    rows = step.noise.shape[0]
+    with torch.no_grad():
+        state, exact = step.initial_state()
+        places = []
+        for _ in range(rows + 2):
+            places.append(int(step.layout.split(state)["noise"]))
+            _, state, exact = step(torch.zeros(1, FRAME).double(), torch.zeros(1, 64).double(),
+                                   torch.tensor([[5.0, 0.2, 0, 0, 1, 0]]).double(), state, exact)
+    assert places == [*range(rows), 0, 1]
+
+
+def test_a_configuration_that_it_does_not_know_is_refused():
+    model = LiveModel(LiveConfig(**SMALL, fine_hop=80, response=400, spectrum=512))
+    model.config = LiveConfig(**SMALL, response=392)
+    with pytest.raises(ConfigError, match="filters in steps of 16"):
+        FrameStep(model)
+
+
+def test_a_layout_takes_apart_what_it_put_together():
+    layout = Layout({"a": (2, 3), "b": (1,), "c": (4,)})
+    tensors = {"a": torch.randn(2, 3), "b": torch.randn(1), "c": torch.randn(4)}
+    vector = layout.join(tensors)
+    assert vector.shape == (layout.size,) == (11,)
+    for name, tensor in layout.split(vector).items():
+        assert torch.equal(tensor, tensors[name])
+    assert np.prod(layout.shapes["a"]) == 6
