@@ -139,9 +139,11 @@ def main(arguments: Sequence[str] | None = None) -> None:
     """Run stage 2 from the command line."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--corpus", required=True, help="packed corpus")
-    parser.add_argument("--content", help="state.pt of a stage-1 run; without it the warm start's encoder is kept")
+    parser.add_argument("--content", help="state.pt of a stage-1 run; else the warm start's encoder is kept")
     parser.add_argument("--warm-start", help="weights (.safetensors) to start from")
-    parser.add_argument("--head", help="state.pt of an earlier stage-2 run on the same corpus: how its speakers are named")
+    parser.add_argument("--head", help="state.pt of an earlier run on the same corpus, for its names of speakers")
+    parser.add_argument("--critics", help="state.pt of an earlier adversarial run, for its discriminators")
+    parser.add_argument("--keep-speakers", action="store_true", help="freeze the speech encoder and the names of speakers")
     parser.add_argument("--run", required=True, help="folder for the resumable state, the log and model.safetensors")
     parser.add_argument("--minutes", type=float, default=60.0, help="training time, earlier resumed runs included")
     parser.add_argument("--steps", type=int, default=10**9, help="stop after so many, earlier resumed runs included")
@@ -153,6 +155,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--speaker", type=float, default=0.05, help="weight of naming the speaker from the latent")
     parser.add_argument("--adversarial", action="store_true", help="train with discriminators")
     parser.add_argument("--critic-rate", type=float, default=1e-3, help="peak learning rate of the discriminators")
+    parser.add_argument("--critic-every", type=int, default=1, help="steps between those with discriminators")
     parser.add_argument("--critic-samples", type=int, default=8_000, help="samples of each crop that they judge")
     parser.add_argument("--reconstruction", type=float, default=3.0, help="weight of the spectral loss beside them")
     parser.add_argument("--features", type=float, default=2.0, help="weight of feature matching beside them")
@@ -189,13 +192,18 @@ def main(arguments: Sequence[str] | None = None) -> None:
         head.load_state_dict({"weight": earlier["head.weight"]})
     learned = nn.ModuleDict({"decoder": model.decoder, "speech": model.speech_encoder, "head": head})
     clock = Clock(options.minutes, saved["minutes"] if saved else 0.0)
-    optimiser = torch.optim.AdamW(learned.parameters(), lr=options.rate, betas=(0.8, 0.98), weight_decay=0.01)
+    if options.keep_speakers:
+        nn.ModuleList((model.speech_encoder, head)).requires_grad_(False)
+    trained = [p for p in learned.parameters() if p.requires_grad]
+    optimiser = torch.optim.AdamW(trained, lr=options.rate, betas=(0.8, 0.98), weight_decay=0.01)
     critics = Discriminators() if options.adversarial else None
     critic_optimiser = None
     if critics:
         critic_optimiser = torch.optim.AdamW(
             critics.parameters(), lr=options.rate, betas=(0.8, 0.98), weight_decay=0.01
         )
+    if critics and options.critics:
+        critics.load_state_dict(torch.load(options.critics, map_location="cpu", weights_only=True)["critics"])
     average = Average(learned, 0.998)
     if saved:
         learned.load_state_dict(saved["model"])
@@ -240,7 +248,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
         piece = slice(begin, begin + options.critic_samples)
         judged, fakes = target[:, piece], output if converted is None else torch.cat((output, converted))
         fakes = fakes[:, piece]
-        if critics and critic_optimiser:
+        judging = step % options.critic_every == 0
+        if critics and critic_optimiser and judging:
             with torch.autocast("cpu", torch.bfloat16, enabled=bf16):
                 real, fake = critics(judged), critics(fakes.detach())
             critic_loss = discriminator_loss(_floats(real), _floats(fake))
@@ -255,7 +264,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         named = head(lesson.latent, lesson.speakers)
         loss = (options.reconstruction if critics else 1.0) * distance + options.speaker * named
         means.add(spectral=distance, named=named)
-        if critics:
+        if critics and judging:
             critics.requires_grad_(False)
             with torch.autocast("cpu", torch.bfloat16, enabled=bf16):
                 fake = critics(fakes)
@@ -290,13 +299,15 @@ def main(arguments: Sequence[str] | None = None) -> None:
 
 def _recognised(model: LiveModel, head: SpeakerHead, converted: Tensor, speakers: Tensor, bf16: bool) -> Tensor:
     """How well converted speech is named as its target; only the speech is to blame, not those who name it."""
-    judges = nn.ModuleList((model.speech_encoder, head))
-    judges.requires_grad_(False)
+    judges = [p for p in nn.ModuleList((model.speech_encoder, head)).parameters() if p.requires_grad]
+    for parameter in judges:
+        parameter.requires_grad_(False)
     mel, _ = model.content_features(converted)
     with torch.autocast("cpu", torch.bfloat16, enabled=bf16):
         latent = model.speech_encoder(mel)
     loss: Tensor = head(latent.float(), speakers, margin=0.0)
-    judges.requires_grad_(True)
+    for parameter in judges:
+        parameter.requires_grad_(True)
     return loss
 
 
