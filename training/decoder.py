@@ -143,7 +143,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--warm-start", help="weights (.safetensors) to start from")
     parser.add_argument("--head", help="state.pt of an earlier run on the same corpus, for its names of speakers")
     parser.add_argument("--critics", help="state.pt of an earlier adversarial run, for its discriminators")
-    parser.add_argument("--keep-speakers", action="store_true", help="freeze the speech encoder and the names of speakers")
+    parser.add_argument("--keep-speakers", action="store_true", help="freeze speech encoder and names of speakers")
     parser.add_argument("--run", required=True, help="folder for the resumable state, the log and model.safetensors")
     parser.add_argument("--minutes", type=float, default=60.0, help="training time, earlier resumed runs included")
     parser.add_argument("--steps", type=int, default=10**9, help="stop after so many, earlier resumed runs included")
