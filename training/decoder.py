@@ -225,7 +225,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
         })
         kept = {k: v.clone() for k, v in learned.state_dict().items()}
         learned.load_state_dict(average.values)
-        save_model(model, run.folder / "model.safetensors", {"stage": 2, "step": step, "minutes": clock.elapsed})
+        provenance = {"stage": 2, "step": step, "minutes": clock.elapsed, "corpora": sorted({u.corpus for u in train})}
+        save_model(model, run.folder / "model.safetensors", provenance)
         learned.load_state_dict(kept)
 
     learned.train()
