@@ -17,6 +17,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from streamvc.checkpoint import load_model
 from streamvc.config import FRAME, LOOK_AHEAD_FRAMES, LiveConfig
 from streamvc.dsp.mel import LogMel
 from streamvc.model.live import POINTS, ContentEncoder, Stack
@@ -122,7 +123,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--device", default="cpu")
     parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--warm-start", help="state.pt of another run whose weights to start from")
+    parser.add_argument("--warm-start", help="weights (.safetensors; heads start anew) or a state.pt to start from")
     options = parser.parse_args(arguments)
 
     torch.set_num_threads(options.threads)
@@ -156,7 +157,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         average.load(saved["average"])
         step = saved["step"]
     elif options.warm_start:
-        both.load_state_dict(torch.load(options.warm_start, map_location="cpu", weights_only=True)["average"]["values"])
+        _warm_start(Path(options.warm_start), both)
         average = Average(both, 0.999)
 
     # A resumed run draws other crops than the first: seeds count its steps in.
@@ -216,6 +217,14 @@ def main(arguments: Sequence[str] | None = None) -> None:
             run.save(state())
     run.save(state())
     run.log(step=step, minutes=clock.elapsed, **_averaged_validation(both, average, front, corpus))
+
+
+def _warm_start(path: Path, both: nn.ModuleDict) -> None:
+    """Take the encoder of shipped weights, or encoder and heads of another run of this stage."""
+    if path.suffix == ".safetensors":
+        both["encoder"].load_state_dict(load_model(path).content_encoder.state_dict())
+    else:
+        both.load_state_dict(torch.load(path, map_location="cpu", weights_only=True)["average"]["values"])
 
 
 def _averaged_validation(

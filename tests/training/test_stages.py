@@ -8,8 +8,10 @@ from pathlib import Path
 import pytest
 import torch
 
-from streamvc.checkpoint import load_model, read_metadata
+from streamvc.checkpoint import load_model, read_metadata, save_model
+from streamvc.config import LiveConfig
 from streamvc.errors import TrainingError
+from streamvc.model.live import LiveModel
 from streamvc.training import content, decoder
 from streamvc.training.loop import Average, Run, check_finite, learning_rate
 
@@ -94,3 +96,20 @@ def test_a_damaged_state_says_what_to_do(tmp_path: Path) -> None:
 def test_a_diverged_loss_stops_the_training() -> None:
     with pytest.raises(TrainingError, match="lower learning rate"):
         check_finite(torch.tensor(float("nan")), 7)
+
+
+@pytest.mark.parametrize("kind", ["weights", "state"])
+def test_stage_1_starts_from_earlier_weights(stage1: Path, corpus_folder: Path, tmp_path: Path, kind: str) -> None:
+    start = stage1 / "state.pt"
+    if kind == "weights":
+        model = LiveModel(LiveConfig())
+        model.content_encoder.load_state_dict(content.averaged_encoder(start, model.config).state_dict())
+        start = tmp_path / "live.safetensors"
+        save_model(model, start, dtype=torch.float32)
+    content.main([
+        "--corpus", str(corpus_folder), "--run", str(tmp_path / "run"), "--units", "loudness", "--steps", "0",
+        "--warm-start", str(start),
+    ])
+    begun = content.averaged_encoder(tmp_path / "run" / "state.pt", LiveConfig()).state_dict()
+    for key, value in content.averaged_encoder(stage1 / "state.pt", LiveConfig()).state_dict().items():
+        assert torch.equal(begun[key], value), key
