@@ -13,7 +13,6 @@ from __future__ import annotations
 import argparse
 from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
 import torch
 from torch import Tensor, nn
@@ -87,7 +86,7 @@ class Teacher:
             content = content.float()
             content = content + noise * torch.randn(content.shape, generator=self.random)
             register = self.registers[crops.speakers // 3].clone()
-            register[:, 0] += _speed_shift(crops)
+            register[:, 0] += torch.log(crops.speeds)
             controls = torch.zeros(len(register), 6)
             controls[:, 4] = 1
             prosody, _ = model.prosody(crops.samples, controls, None, register)
@@ -120,10 +119,6 @@ def as_spoken_by(lesson: Lesson, order: Tensor) -> tuple[Tensor, Prosody]:
     moved = (log_f0 - source[:, 0].reshape(-1, 1, 1)) * ratio + target[:, 0].reshape(-1, 1, 1)
     prosody = Prosody(p.features[:rows], p.fine[:rows], p.energy[:rows], torch.exp(moved).clamp(40.0, 1_000.0))
     return lesson.latent[order], prosody
-
-
-def _speed_shift(crops: Crops) -> Tensor:
-    return torch.log(crops.speeds)
 
 
 def _from_frame(p: Prosody, first: int) -> Prosody:
@@ -330,13 +325,6 @@ def _content_distance(model: LiveModel, speech: Tensor, content: Tensor, bf16: b
 
 def _floats(judgements: list[tuple[Tensor, list[Tensor]]]) -> list[tuple[Tensor, list[Tensor]]]:
     return [(logits.float(), [x.float() for x in inner]) for logits, inner in judgements]
-
-
-def model_of(run: str | Path) -> LiveModel:
-    """The averaged model of a stage-2 run."""
-    model = load_model(Path(run) / "model.safetensors")
-    assert isinstance(model, LiveModel)
-    return model
 
 
 if __name__ == "__main__":

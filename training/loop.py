@@ -7,7 +7,6 @@ import math
 import os
 import signal
 import time
-from collections.abc import Iterator
 from pathlib import Path
 from types import FrameType
 from typing import Any
@@ -155,9 +154,3 @@ def check_finite(loss: Tensor, step: int) -> None:
     """
     if not torch.isfinite(loss):
         raise TrainingError(f"The loss became {float(loss)} at step {step}; resume with a lower learning rate.")
-
-
-def batched(items: list[Any], size: int) -> Iterator[list[Any]]:
-    """Neighbouring items, `size` at a time."""
-    for start in range(0, len(items), size):
-        yield items[start : start + size]

@@ -12,6 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from streamvc.config import FRAME, SAMPLE_RATE
+from streamvc.presets.recordings import activity, levels
 
 Samples = npt.NDArray[np.float32]
 
@@ -49,30 +50,6 @@ def remove_rumble(samples: Samples, corner: float) -> Samples:
     centred = samples - samples.mean()
     filtered: Samples = sosfiltfilt(butter(2, corner, "highpass", fs=SAMPLE_RATE, output="sos"), centred)
     return filtered.astype(np.float32)
-
-
-def levels(samples: Samples) -> npt.NDArray[np.float64]:
-    """Level of each 20 ms frame in dBFS, one per 10 ms; frame i starts at sample 160 i."""
-    if samples.size < WINDOW:
-        return np.zeros(0)
-    total = np.concatenate(([0.0], np.cumsum(np.square(samples, dtype=np.float64))))
-    starts = np.arange(0, samples.size - WINDOW + 1, HOP)
-    power = (total[starts + WINDOW] - total[starts]) / WINDOW
-    return np.asarray(10.0 * np.log10(np.maximum(power, 1e-10)))
-
-
-def activity(samples: Samples) -> npt.NDArray[np.bool_]:
-    """Which frames of `levels` hold speech.
-
-    The threshold lies 35 dB under the loud frames, but at least 8 dB above the noise floor, and never closer than
-    15 dB to the loud frames.
-    """
-    level = levels(samples)
-    if not level.size:
-        return np.zeros(0, dtype=bool)
-    loud, floor = np.percentile(level, 95), np.percentile(level, 5)
-    threshold = max(loud - 35.0, min(floor + 8.0, loud - 15.0))
-    return np.asarray((level > threshold) & (level > -70.0))
 
 
 def trim(samples: Samples, margin: float) -> tuple[int, int]:
