@@ -16,6 +16,7 @@ Exit codes (0 is success, 1 an unexpected fault, 2 a misused command line, 130 a
     10 RuntimeUnavailableError  an inference runtime, device or optional package that is not there
     11 OutputError              a result that cannot be written
     12 EvaluationError          an evaluation that cannot be carried out
+    13 MidiError                a MIDI port or file that is not there or cannot be used
 """
 
 from __future__ import annotations
@@ -81,3 +82,9 @@ class EvaluationError(StreamVCError):
     """An evaluation that cannot be carried out."""
 
     exit_code: ClassVar[int] = 12
+
+
+class MidiError(StreamVCError):
+    """A MIDI port that is not there or cannot be opened, or a MIDI file that cannot be read."""
+
+    exit_code: ClassVar[int] = 13
