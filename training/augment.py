@@ -21,13 +21,17 @@ _WARPS = np.exp(np.linspace(math.log(0.80), math.log(1.25), 33))
 class SpectralAugment:
     """Random log-mel views of power spectra: vocal-tract warp, equaliser, band limit, noise, masks.
 
-    `strength` scales how far warp and equaliser go; 0 leaves only gain.
+    `strength` scales how far warp and equaliser go; `warp` (default: `strength`) scales the warp alone, which changes
+    who seems to speak.
     """
 
-    def __init__(self, front: LogMel, bands: int, size: int, seed: int, strength: float = 1.0) -> None:
+    def __init__(
+        self, front: LogMel, bands: int, size: int, seed: int, strength: float = 1.0, warp: float | None = None
+    ) -> None:
         banks = np.stack([mel_filterbank(bands, size, warp=float(w)) for w in _WARPS])
         self.banks = torch.from_numpy(banks)
         self.front, self.strength = front, strength
+        self.warp = strength if warp is None else warp
         self.random = torch.Generator().manual_seed(seed)
         self.hz = torch.arange(size // 2 + 1) * (SAMPLE_RATE / size)
 
@@ -40,7 +44,7 @@ class SpectralAugment:
         gain = self._uniform(-14, 8, batch, 1, 1)
         power = power * 10 ** (gain / 10) * self._equaliser(batch, bins)
         power = power + self._noise(power)
-        span = self.strength * 16
+        span = self.warp * 16
         warp = (16 + self._uniform(-span, span, batch)).round().long().clamp(0, 32)
         mel = LogMel.log_mel(power, self.banks[warp])
         return self._mask(mel) if masks else mel

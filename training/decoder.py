@@ -4,8 +4,9 @@
 
 The decoder re-speaks a crop from the content of a perturbed view of it, its own pitch and energy, and a speaker latent
 from other utterances of the same speaker. Spectral losses first; with `--adversarial` (usually a second run, started
-with `--warm-start`) discriminators join. With `--swap` part of each batch is also spoken in another speaker's voice,
-and the result has to be recognised as that speaker.
+with `--warm-start`) discriminators join. With `--swap` or `--verified` part of each batch is also spoken in another
+speaker's voice, and the result has to be recognised as that speaker: by the model's own speech encoder, or by a frozen
+verification network that knows thousands of them.
 """
 
 from __future__ import annotations
@@ -29,6 +30,7 @@ from streamvc.training.loop import Average, Clock, Means, Run, check_finite, lea
 from streamvc.training.losses.adversarial import discriminator_loss, feature_loss, generator_loss
 from streamvc.training.losses.spectral import SpectralLoss
 from streamvc.training.registers import Registers, speaker_registers
+from streamvc.training.verifier import Verifier
 
 CONTEXT = 32
 """Frames that only the content encoder hears before a crop is spoken."""
@@ -46,6 +48,7 @@ class Lesson:
     latent: Tensor
     registers: Tensor
     speakers: Tensor
+    references: Tensor
 
 
 class SpeakerHead(nn.Module):
@@ -92,12 +95,14 @@ class Teacher:
             prosody, _ = model.prosody(crops.samples, controls, None, register)
         assert crops.references is not None
         mel, _ = model.content_features(crops.references)
-        with torch.autocast("cpu", torch.bfloat16, enabled=bf16):
+        learning = torch.is_grad_enabled() and any(p.requires_grad for p in model.speech_encoder.parameters())
+        with torch.set_grad_enabled(learning), torch.autocast("cpu", torch.bfloat16, enabled=bf16):
             latent = model.speech_encoder(mel)
         late = LOOK_AHEAD_FRAMES * FRAME
         spoken = crops.samples[:, CONTEXT * FRAME - late : crops.samples.shape[1] - late]
         return Lesson(
-            content[..., CONTEXT:], _from_frame(prosody, CONTEXT), spoken, latent.float(), register, crops.speakers
+            content[..., CONTEXT:], _from_frame(prosody, CONTEXT), spoken, latent.float(), register, crops.speakers,
+            crops.references,
         )
 
 
@@ -149,12 +154,14 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--noise", type=float, default=0.1, help="spread of the noise added to content")
     parser.add_argument("--speaker", type=float, default=0.05, help="weight of naming the speaker from the latent")
     parser.add_argument("--adversarial", action="store_true", help="train with discriminators")
-    parser.add_argument("--critic-rate", type=float, default=1e-3, help="peak learning rate of the discriminators")
+    parser.add_argument("--critic-kind", choices=("magnitude", "complex"), default="magnitude", help="what they see")
+    parser.add_argument("--critic-rate", type=float, default=5e-4, help="learning rate of the discriminators")
     parser.add_argument("--critic-every", type=int, default=1, help="steps between those with discriminators")
     parser.add_argument("--critic-samples", type=int, default=8_000, help="samples of each crop that they judge")
     parser.add_argument("--reconstruction", type=float, default=3.0, help="weight of the spectral loss beside them")
     parser.add_argument("--features", type=float, default=2.0, help="weight of feature matching beside them")
     parser.add_argument("--swap", type=float, default=0.0, help="weight of being recognised as another speaker")
+    parser.add_argument("--verified", type=float, default=0.0, help="weight of being verified as another speaker")
     parser.add_argument("--words", type=float, default=0.0, help="weight of converted speech keeping its content")
     parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--no-bf16", action="store_true")
@@ -191,11 +198,11 @@ def main(arguments: Sequence[str] | None = None) -> None:
         nn.ModuleList((model.speech_encoder, head)).requires_grad_(False)
     trained = [p for p in learned.parameters() if p.requires_grad]
     optimiser = torch.optim.AdamW(trained, lr=options.rate, betas=(0.8, 0.98), weight_decay=0.01)
-    critics = Discriminators() if options.adversarial else None
+    critics = Discriminators(options.critic_kind) if options.adversarial else None
     critic_optimiser = None
     if critics:
         critic_optimiser = torch.optim.AdamW(
-            critics.parameters(), lr=options.rate, betas=(0.8, 0.98), weight_decay=0.01
+            critics.parameters(), lr=options.critic_rate, betas=(0.5, 0.9), weight_decay=0.01
         )
     if critics and options.critics:
         critics.load_state_dict(torch.load(options.critics, map_location="cpu", weights_only=True)["critics"])
@@ -208,6 +215,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
             critics.load_state_dict(saved["critics"])
             critic_optimiser.load_state_dict(saved["critic_optimiser"])
     spectral = SpectralLoss()
+    verifier = Verifier() if options.verified else None
     means = Means()
     # Half of a batch is also spoken by its other half.
     order = torch.arange(options.batch // 2) + options.batch // 2
@@ -229,13 +237,11 @@ def main(arguments: Sequence[str] | None = None) -> None:
         rate = learning_rate(clock.progress, options.rate)
         for group in optimiser.param_groups:
             group["lr"] = rate
-        for group in critic_optimiser.param_groups if critic_optimiser else []:
-            group["lr"] = learning_rate(clock.progress, options.critic_rate)
         lesson = teacher.lesson(sampler.batch(options.batch), options.noise, bf16)
         output = speak(model, lesson.content, lesson.latent, lesson.prosody, bf16)[:, SKIP:]
         target = lesson.target[:, SKIP:]
         converted = None
-        if options.swap:
+        if options.swap or options.verified:
             latent, prosody = as_spoken_by(lesson, order)
             converted = speak(model, lesson.content[: len(order)], latent.detach(), prosody, bf16)[:, SKIP:]
 
@@ -271,10 +277,16 @@ def main(arguments: Sequence[str] | None = None) -> None:
             critics.requires_grad_(True)
             loss = loss + fooled + options.features * alike
             means.add(fooled=fooled, alike=alike)
-        if converted is not None:
+        if options.swap and converted is not None:
             recognised = _recognised(model, head, converted, lesson.speakers[order], bf16)
             loss = loss + options.swap * recognised
             means.add(recognised=recognised)
+        if verifier and converted is not None:
+            with torch.no_grad():
+                wanted = verifier(lesson.references[order])
+            verified = 1 - (verifier(converted) * wanted).sum(dim=-1).mean()
+            loss = loss + options.verified * verified
+            means.add(verified=verified)
         if options.words:
             kept_words = _content_distance(model, output if converted is None else converted, lesson.content, bf16)
             loss = loss + options.words * kept_words
