@@ -22,6 +22,7 @@ from streamvc.errors import StreamVCError
 COMMANDS = {
     "bench": "streamvc.cli.bench:bench",
     "convert": "streamvc.cli.convert:convert",
+    "midi": "streamvc.cli.midi:midi",
     "preset": "streamvc.cli.preset:preset",
     "render": "streamvc.cli.render:render",
 }

@@ -68,7 +68,7 @@ def read_binding(number: int, entry: Mapping[str, Any], finder: PresetFinder) ->
                     f"{key!r} has no meaning: " + (f"did you mean {near[0]}?" if near else f"use {_list(_KEYS)}.")
                 )
         trigger = _trigger(entry)
-        return Binding(trigger, _action(entry, trigger.kind, finder))
+        return Binding(trigger, read_action(entry, trigger.kind, finder))
     except ConfigError as error:
         raise ConfigError(f"bind {number}: {error}") from error
 
@@ -91,7 +91,13 @@ def _trigger(entry: Mapping[str, Any]) -> Trigger:
     return Trigger(kind, value, channel)
 
 
-def _action(entry: Mapping[str, Any], kind: Kind, finder: PresetFinder) -> Action:
+def read_action(entry: Mapping[str, Any], kind: Kind, finder: PresetFinder) -> Action:
+    """Check what an entry says beside its control, and make an action of it that this kind of control can do.
+
+    Raises:
+        ConfigError: it is wrong.
+        PresetError: it names a preset that is unknown or damaged.
+    """
     actions = [key for key in _ACTIONS if key in entry]
     if len(actions) != 1:
         raise ConfigError(f"it needs one action, not {len(actions)}: give one of {_list(_ACTIONS)}.")

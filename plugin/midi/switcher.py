@@ -161,7 +161,6 @@ class PresetSwitcher:
             if change.target == _PITCH:
                 self._pitch.set_anew(converter)
 
-
     def _morph(self, converter: VoiceConverter, morph: Morph) -> None:
         first, second, weight = morph.first or converter.preset, morph.second, morph.weight
         converter.set_voice(blend_voice(first, second, weight))
