@@ -115,6 +115,7 @@ class LiveSession:
             `nominal_safety`.
         monitor_db: gain in dB of the dry input in what is heard, which does not wait for the processor; None: no dry
             input.
+        before_block: called by the worker before every block; the place to change the processor's parameters.
         tap: called by the worker with every processed block [channels, n] before the dry input is added; it must not
             keep the array.
         clock: seconds, for the statistics only.
@@ -132,6 +133,7 @@ class LiveSession:
         channels: int = 2,
         safety: int | None = None,
         monitor_db: float | None = None,
+        before_block: Callable[[], object] | None = None,
         tap: Callable[[Samples], None] | None = None,
         clock: Callable[[], float] = time.perf_counter,
     ) -> None:
@@ -143,7 +145,7 @@ class LiveSession:
             raise ConfigError(f"A safety of {self.safety} samples is not possible: use 0 to {capacity // 4}.")
         self.processor, self.sample_rate, self.block, self.channels = processor, sample_rate, block, channels
         self.monitor_db = monitor_db
-        self._tap, self._clock = tap, clock
+        self._before_block, self._tap, self._clock = before_block, tap, clock
         self._input = SampleRing(1, capacity)
         self._output = SampleRing(channels, capacity)
         self._output.write(np.zeros((channels, self.safety), dtype=np.float32))
@@ -227,6 +229,8 @@ class LiveSession:
         wide = self._wide[:, :count]
         wide[:] = mono
         began = self._clock()
+        if self._before_block is not None:
+            self._before_block()
         voice = self.processor.process(wide, self.sample_rate, reset=False)
         took = self._clock() - began
         if voice.shape != wide.shape:
