@@ -58,10 +58,14 @@ class Pool:
 class Student(nn.Module):
     """A speech encoder and the embedding that its latent predicts."""
 
-    def __init__(self, model: LiveModel) -> None:
+    def __init__(self, model: LiveModel, centre: Tensor) -> None:
         super().__init__()
         self.encoder = model.speech_encoder
         self.predict = nn.Linear(model.config.latent_dim, EMBEDDING)
+        # Latents have length 8 and embeddings 1: start near the mean of all voices.
+        nn.init.normal_(self.predict.weight, std=0.01)
+        with torch.no_grad():
+            self.predict.bias.copy_(centre)
 
     def forward(self, mel: Tensor) -> tuple[Tensor, Tensor]:
         latent = self.encoder(mel)
@@ -112,7 +116,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     """Train the speech encoder from the command line."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--pool", type=Path, required=True, help="folder of training/speaker_pool.py")
-    parser.add_argument("--corpus", required=True, help="packed corpus whose validation speakers judge")
+    parser.add_argument("--corpus", help="packed corpus whose validation speakers judge; without it nobody does")
     parser.add_argument("--warm-start", help="weights (.safetensors) to start from; all else in them is kept")
     parser.add_argument("--run", required=True, help="folder for the resumable state, the log and model.safetensors")
     parser.add_argument("--minutes", type=float, default=10.0, help="training time, earlier resumed runs included")
@@ -130,7 +134,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     assert isinstance(model, LiveModel)
     pool = Pool(options.pool)
     centre = pool.embeddings.mean(dim=0)
-    student = Student(model)
+    student = Student(model, centre)
     run = Run(options.run)
     saved = run.load()
     step = int(saved["step"]) if saved else 0
@@ -145,7 +149,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     augment = SpectralAugment(model.mel, c.mel_bands, c.mel_window, options.seed + step, strength=0.5, warp=0.0)
     stack = Stack(POINTS)
     random = np.random.default_rng(options.seed + step)
-    held_out = held_out_clips(PackedCorpus(options.corpus), Verifier())
+    held_out = held_out_clips(PackedCorpus(options.corpus), Verifier()) if options.corpus else None
     means = Means()
 
     def save() -> None:
@@ -155,7 +159,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
         })
         kept = {k: v.clone() for k, v in student.state_dict().items()}
         student.load_state_dict(average.values)
-        run.log(step=step, **_validate(student, model, held_out, centre))
+        if held_out:
+            run.log(step=step, **_validate(student, model, held_out, centre))
         provenance = {"stage": "speaker", "step": step, "minutes": clock.elapsed}
         save_model(model, run.folder / "model.safetensors", provenance)
         student.load_state_dict(kept)

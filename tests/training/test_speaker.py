@@ -1,0 +1,89 @@
+"""The speech encoder learns embeddings of a pool, and keeps everything else of the weights that it started from."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from torch.nn import functional as F
+
+from streamvc.checkpoint import load_model, save_model
+from streamvc.config import FRAME, LiveConfig
+from streamvc.errors import CorpusError
+from streamvc.model.live import LiveModel
+from streamvc.training import speaker
+from streamvc.training.speaker_pool import CLIP_FRAMES
+from streamvc.training.verifier import EMBEDDING
+
+from .conftest import SPEAKERS, speak
+
+
+@pytest.fixture(scope="module")
+def pool(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Four clips of each of three voices; a voice's embedding is a random direction of its own."""
+    folder = tmp_path_factory.mktemp("pool")
+    random = np.random.default_rng(3)
+    clips, embeddings, names = [], [], []
+    for name, f0 in SPEAKERS.items():
+        direction = random.random(EMBEDDING).astype(np.float32)
+        for i in range(4):
+            clips.append(speak(f0, CLIP_FRAMES * FRAME / 16_000, seed=i)[: CLIP_FRAMES * FRAME])
+            embeddings.append(direction / np.linalg.norm(direction))
+            names.append(f"{name}/1")
+    (np.stack(clips) * 32_767).round().astype("<i2").tofile(folder / "clips.i16")
+    np.save(folder / "embeddings.npy", np.stack(embeddings))
+    (folder / "speakers.json").write_text(json.dumps(names))
+    return folder
+
+
+def test_it_learns_the_embeddings_and_resumes(pool: Path, tmp_path: Path) -> None:
+    torch.manual_seed(0)
+    start = tmp_path / "start.safetensors"
+    save_model(LiveModel(LiveConfig()), start)
+    run = tmp_path / "run"
+    arguments = ["--pool", str(pool), "--warm-start", str(start), "--run", str(run), "--batch", "6", "--rate", "0.01"]
+    speaker.main([*arguments, "--steps", "50"])
+    speaker.main([*arguments, "--steps", "100"])
+    lines = [json.loads(line) for line in (run / "metrics.jsonl").read_text().splitlines()]
+    assert [line["step"] for line in lines] == [50, 100]
+    assert lines[1]["alike"] > lines[0]["alike"]
+    assert lines[1]["alike"] > 0.6
+    before, after = load_model(start), load_model(run / "model.safetensors")
+    for part in ("content_encoder", "decoder"):
+        for key, value in getattr(before, part).state_dict().items():
+            assert torch.equal(getattr(after, part).state_dict()[key], value), key
+    weight = "project.weight"
+    assert not torch.equal(after.speech_encoder.state_dict()[weight], before.speech_encoder.state_dict()[weight])
+
+
+def test_agreement_ignores_what_all_voices_share() -> None:
+    torch.manual_seed(1)
+    centre = torch.rand(EMBEDDING) * 10
+    own, other = torch.randn(1, EMBEDDING), torch.randn(1, EMBEDDING)
+    assert F.cosine_similarity(centre + own, centre + other).item() > 0.9
+    assert abs(speaker.agreement(centre + own, centre + other, centre).item()) < 0.3
+    assert speaker.agreement(centre + 2 * own, centre + own, centre).item() == pytest.approx(1.0, abs=1e-4)
+
+
+def test_separation_of_voices_that_are_apart_and_of_noise() -> None:
+    torch.manual_seed(2)
+    names = [name for name in "abcdef" for _ in range(5)]
+    voices = torch.randn(6, 64).repeat_interleave(5, dim=0)
+    clear = speaker.separation(voices + 0.1 * torch.randn(30, 64), names)
+    assert clear["equal_error"] < 0.01
+    assert clear["same"] > 0.9
+    noise = speaker.separation(torch.randn(30, 64), names)
+    assert 0.3 < noise["equal_error"] < 0.7
+
+
+def test_a_pool_that_is_none_says_how_to_make_one(pool: Path, tmp_path: Path) -> None:
+    with pytest.raises(CorpusError, match="speaker_pool"):
+        speaker.Pool(tmp_path)
+    for name in ("embeddings.npy", "speakers.json"):
+        (tmp_path / name).write_bytes((pool / name).read_bytes())
+    (tmp_path / "clips.i16").write_bytes(b"\0" * 1_000)
+    with pytest.raises(CorpusError, match="write it again"):
+        speaker.Pool(tmp_path)
