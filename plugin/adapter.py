@@ -3,22 +3,26 @@
 from __future__ import annotations
 
 import math
+from collections import deque
+from collections.abc import Callable
 from dataclasses import replace
 from typing import Final, Protocol
 
 import numpy as np
 import numpy.typing as npt
 
-from streamvc.errors import AudioError, ConfigError
+from streamvc.errors import AudioError
 from streamvc.latency import LatencyReport
 from streamvc.plugin.fifo import SampleFifo, Samples
+from streamvc.plugin.gate import LevelGate
+from streamvc.plugin.levels import Levels, factor
+from streamvc.plugin.output_stage import OutputStage
 from streamvc.plugin.ramp import Ramp
 from streamvc.plugin.resampling import RateConverter
 
 MIN_SAMPLE_RATE: Final = 8_000
 MAX_SAMPLE_RATE: Final = 192_000
 MAX_CHANNELS: Final = 8
-GAIN_RANGE_DB: Final = (-60.0, 24.0)
 
 _RAMP_SECONDS = 0.01
 _CHUNK = 8192
@@ -52,19 +56,6 @@ def check_sample_rate(sample_rate: float) -> int:
     return int(sample_rate)
 
 
-def _factor(name: str, gain_db: float) -> float:
-    low, high = GAIN_RANGE_DB
-    if not low <= gain_db <= high:  # also refuses NaN
-        raise ConfigError(f"{name} must lie from {low:g} to {high:g} dB, not at {gain_db:g}.")
-    return float(10.0 ** (gain_db / 20.0))
-
-
-def _check_mix(mix: float) -> float:
-    if not 0.0 <= mix <= 1.0:
-        raise ConfigError(f"mix must lie from 0 (the source alone) to 1 (the voice alone), not at {mix:g}.")
-    return float(mix)
-
-
 def latency_at(model: LatencyReport, sample_rate: float) -> LatencyReport:
     """The parts of the delay at a host's sample rate, of which the model's own are given.
 
@@ -90,17 +81,18 @@ class HostAdapter:
     Every block gives as many samples as it had, later by `latency_samples`, and the output is the same bit for bit
     however the stream is cut into blocks. The channels are averaged for the engine; its voice goes to all of them.
 
+    Levels may change while the stream runs, at frame edges: see `samples_until_change`. Gains and mix then move in a
+    straight line over 10 ms, bypass over `Levels.fade_ms`.
+
     Args:
         engine: converts mono frames; this adapter resets it and from then on is its only caller.
         sample_rate: of the host in Hz, 8000 to 192000.
         channels: 1 to 8.
-        mix: 0 is the source alone (delayed as the voice is), 1 the voice alone; linear between.
-        input_gain_db: what the engine hears, -60 to 24 dB; the source that `mix` adds is not changed by it.
-        output_gain_db: of the sum, -60 to 24 dB.
+        levels: called before every frame for the levels that hold from then on, and at the start of a stream. What it
+            does to the engine counts from the same frame.
 
     Raises:
         AudioError: the rate or channel count is not supported.
-        ConfigError: mix or a gain is out of range.
     """
 
     def __init__(
@@ -108,16 +100,14 @@ class HostAdapter:
         engine: FrameEngine,
         sample_rate: float,
         channels: int = 1,
-        *,
-        mix: float = 1.0,
-        input_gain_db: float = 0.0,
-        output_gain_db: float = 0.0,
+        levels: Callable[[], Levels] = Levels,
     ) -> None:
         self.sample_rate: Final = check_sample_rate(sample_rate)
         if not 1 <= channels <= MAX_CHANNELS:
             raise AudioError(f"{channels} channels are not supported: use 1 to {MAX_CHANNELS}.")
         self.channels: Final = channels
         self._engine = engine
+        self._next_levels = levels
         model, rate = engine.latency, self.sample_rate
         self._frame = model.framing
         self._down = RateConverter(rate, model.sample_rate)
@@ -128,12 +118,10 @@ class HostAdapter:
         self._input = SampleFifo(1)
         self._voice = SampleFifo(1, prefill=self._latency.samples - math.floor(shift + 0.5))
         self._source = SampleFifo(channels, prefill=self._latency.samples)
-        length = round(_RAMP_SECONDS * rate)
-        self._mix = Ramp(_check_mix(mix), length)
-        self._gain_in = Ramp(_factor("input_gain_db", input_gain_db), length)
-        self._gain_out = Ramp(_factor("output_gain_db", output_gain_db), length)
-        self._position = 0
-        engine.reset()
+        self._gate = LevelGate(model.sample_rate, self._frame)
+        self._gain_in = Ramp(1.0, round(_RAMP_SECONDS * model.sample_rate))
+        self._output = OutputStage(rate)
+        self.reset()
 
     @property
     def latency(self) -> LatencyReport:
@@ -146,36 +134,29 @@ class HostAdapter:
         return self._latency.samples
 
     @property
-    def mix(self) -> float:
-        """Share of the voice in the output, 0 to 1; a new value is reached 10 ms after the next block begins."""
-        return self._mix.target
+    def samples_until_change(self) -> int:
+        """Output samples from now to the first that a change made now can reach, counted in samples of the host.
 
-    @mix.setter
-    def mix(self, mix: float) -> None:
-        self._mix.move_to(_check_mix(mix))
-
-    def set_gains(self, *, input_db: float | None = None, output_db: float | None = None) -> None:
-        """Move the gains, in dB; a new value is reached 10 ms after the next block begins.
-
-        Raises:
-            ConfigError: a gain is out of its range of -60 to 24 dB.
+        Changes hold from the next frame edge. The frame that begins there comes out so many samples after those that
+        `process` has given. What it says belongs to input that is as old as the look-ahead.
         """
-        if input_db is not None:
-            self._gain_in.move_to(_factor("input_gain_db", input_db))
-        if output_db is not None:
-            self._gain_out.move_to(_factor("output_gain_db", output_db))
+        return self._place(self._frames) - self._position
 
     def reset(self) -> None:
-        """Begin a new stream: the next block gives what it would give in a new adapter with these settings."""
-        self._engine.reset()
+        """Begin a new stream: the next block gives what it would give in a new adapter."""
         self._down.reset()
         self._up.reset()
         self._input.clear()
         self._voice.clear()
         self._source.clear()
-        for ramp in (self._mix, self._gain_in, self._gain_out):
-            ramp.settle()
         self._position = 0
+        self._frames = 0
+        self._changes: deque[tuple[int, Levels]] = deque()
+        self._levels = self._next_levels()
+        self._engine.reset()
+        self._gate.reset(self._levels.gate_db)
+        self._gain_in.settle(factor(self._levels.input_gain_db))
+        self._output.settle(self._levels)
 
     def process(self, block: npt.NDArray[np.float32]) -> Samples:
         """Convert one block.
@@ -191,14 +172,15 @@ class HostAdapter:
                 stood before the call.
         """
         self._check(block)
+        if self._position == 0 and block.shape[1]:
+            # What was changed before the first sample holds from its start.
+            self.reset()
         count = block.shape[1]
         if count <= _CHUNK:
-            output = self._process_chunk(block)
-        else:
-            output = np.empty((self.channels, count), dtype=np.float32)
-            for start in range(0, count, _CHUNK):
-                output[:, start : start + _CHUNK] = self._process_chunk(block[:, start : start + _CHUNK])
-        self._position += count
+            return self._process_chunk(block)
+        output = np.empty((self.channels, count), dtype=np.float32)
+        for start in range(0, count, _CHUNK):
+            output[:, start : start + _CHUNK] = self._process_chunk(block[:, start : start + _CHUNK])
         return output
 
     def _check(self, block: npt.NDArray[np.float32]) -> None:
@@ -215,22 +197,45 @@ class HostAdapter:
             )
 
     def _process_chunk(self, block: Samples) -> Samples:
-        count = block.shape[1]
         # Row by row, since numpy's own sum over the channels rounds differently for different block sizes.
-        mono = block[:1].copy()
-        for row in block[1:]:
-            mono += row
-        mono *= self._gain_in.take(count) / np.float32(self.channels)
+        mono = block[:1]
+        if self.channels > 1:
+            mono = mono.copy()
+            for row in block[1:]:
+                mono += row
+            mono *= np.float32(1.0 / self.channels)
         self._input.push(self._down.process(mono))
         while len(self._input) >= self._frame:
             # One frame at a time: how many come together depends on the host's blocks, and must not show.
-            frame = self._engine.process(self._input.pop(self._frame)[0])
+            frame = self._process_frame(self._input.pop(self._frame)[0])
             self._voice.push(self._up.process(frame[np.newaxis]))
-        voice = self._voice.pop(count)
         self._source.push(block)
-        output = self._source.pop(count)
-        mix = self._mix.take(count)
-        output *= np.float32(1.0) - mix
-        output += mix * voice
-        output *= self._gain_out.take(count)
-        return output
+        start, stop = self._position, self._position + block.shape[1]
+        parts = []
+        while self._changes and self._changes[0][0] < stop:
+            place, levels = self._changes.popleft()
+            parts.append(self._take(max(0, place - start)))
+            start = max(start, place)
+            self._output.move_to(levels)
+        parts.append(self._take(stop - start))
+        self._position = stop
+        return parts[0] if len(parts) == 1 else np.concatenate(parts, axis=1)
+
+    def _process_frame(self, frame: Samples) -> Samples:
+        levels = self._next_levels()
+        if levels != self._levels:
+            self._levels = levels
+            self._gain_in.move_to(factor(levels.input_gain_db))
+            self._changes.append((self._place(self._frames), levels))
+        self._frames += 1
+        heard = self._gate.process(frame, levels.gate_db) * self._gain_in.take(self._frame)
+        return self._engine.process(heard)
+
+    def _take(self, count: int) -> Samples:
+        return self._output.process(self._source.pop(count), self._voice.pop(count))
+
+    def _place(self, frame: int) -> int:
+        """The output sample, counted from the start of the stream, at which what the engine says to a frame begins."""
+        model = self._engine.latency
+        spoken = (frame * self._frame - model.look_ahead) * self.sample_rate
+        return self._latency.samples + (2 * spoken + model.sample_rate) // (2 * model.sample_rate)

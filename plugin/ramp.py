@@ -27,16 +27,24 @@ class Ramp:
         """The value that it moves to, or rests at."""
         return self._target
 
-    def move_to(self, target: float) -> None:
-        """Leave for a new value with the next sample, from wherever it stands."""
+    def move_to(self, target: float, length: int | None = None) -> None:
+        """Leave for a new value with the next sample, from wherever it stands.
+
+        Args:
+            target: the new value; one that it moves to already changes nothing.
+            length: samples that this change takes; None as ever.
+        """
         if target == self._target:
             return
         self._start = self._start + (self._target - self._start) * self._position / self._length
         self._target = target
         self._position = 0
+        if length is not None:
+            self._length = max(1, length)
 
-    def settle(self) -> None:
-        """Jump to the target."""
+    def settle(self, target: float | None = None) -> None:
+        """Jump to a new target, or to the one that it has."""
+        self._target = self._target if target is None else target
         self._start = self._target
         self._position = self._length
 

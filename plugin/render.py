@@ -17,6 +17,7 @@ from streamvc.plugin.audio_input import AudioInput
 from streamvc.plugin.audio_output import AudioOutput
 from streamvc.plugin.fifo import Samples
 from streamvc.plugin.formats import OutputFormat
+from streamvc.plugin.levels import Levels
 from streamvc.plugin.staging import check_target, staged
 
 _BLOCK = 16_384
@@ -113,14 +114,10 @@ def render_file(
         if _same_file(source, target):
             raise OutputError(f"{target} is the input itself: choose another name for the output.")
         check_target(target, overwrite=options.overwrite)
-        adapter = HostAdapter(
-            engine,
-            audio.sample_rate,
-            audio.channels,
-            mix=options.mix,
-            input_gain_db=options.input_gain_db,
-            output_gain_db=options.output_gain_db,
+        levels = Levels(
+            mix=options.mix, input_gain_db=options.input_gain_db, output_gain_db=options.output_gain_db
         )
+        adapter = HostAdapter(engine, audio.sample_rate, audio.channels, lambda: levels)
         frames, peak = 0, 0.0
         with (
             staged(target, overwrite=options.overwrite) as stream,

@@ -80,6 +80,8 @@ def resolve(name_or_path: str | os.PathLike[str]) -> Preset:
     Raises:
         PresetError: no voice has that name (near names are suggested), or the file is not a usable preset.
     """
+    if not isinstance(name_or_path, (str, os.PathLike)):
+        raise PresetError(f"A preset is given as a name, a path or a Preset, not as {name_or_path!r:.100}.")
     if not isinstance(name_or_path, str) or _looks_like_path(name_or_path):
         path = Path(name_or_path)
         return Preset.load(path.expanduser())

@@ -34,7 +34,18 @@ _LOG_F0_RANGE: Final = (math.log(20.0), math.log(2000.0))
 _LOG_F0_STD_RANGE: Final = (0.0, 2.0)
 
 
-def _in_range(name: str, value: object, limits: tuple[float, float], unit: str) -> float:
+def in_range(name: str, value: object, limits: tuple[float, float], unit: str) -> float:
+    """Return a setting as a float.
+
+    Args:
+        name: of the setting, for the message.
+        value: anything; a `bool` is no number here.
+        limits: lowest and highest value allowed.
+        unit: what the message puts after the limits, with a space before it; or nothing.
+
+    Raises:
+        ConfigError: it is not a number, or out of its limits.
+    """
     low, high = limits
     # bool is an int to Python, and `pitch_semitones=True` is a mistake.
     if isinstance(value, bool) or not isinstance(value, (int, float, np.integer, np.floating)):
@@ -74,8 +85,8 @@ class Voice:
             raise ConfigError("A voice's latent must hold finite numbers only: create the preset again.")
         latent.setflags(write=False)
         object.__setattr__(self, "latent", latent)
-        object.__setattr__(self, "log_f0_mean", _in_range("log_f0_mean", self.log_f0_mean, _LOG_F0_RANGE, " (log Hz)"))
-        object.__setattr__(self, "log_f0_std", _in_range("log_f0_std", self.log_f0_std, _LOG_F0_STD_RANGE, " (log Hz)"))
+        object.__setattr__(self, "log_f0_mean", in_range("log_f0_mean", self.log_f0_mean, _LOG_F0_RANGE, " (log Hz)"))
+        object.__setattr__(self, "log_f0_std", in_range("log_f0_std", self.log_f0_std, _LOG_F0_STD_RANGE, " (log Hz)"))
 
     def __eq__(self, other: object) -> bool:
         if not isinstance(other, Voice):
@@ -111,12 +122,12 @@ class Controls:
 
     def __post_init__(self) -> None:
         checked = {
-            "pitch_semitones": _in_range("pitch_semitones", self.pitch_semitones, PITCH_RANGE, " semitones"),
-            "formant_semitones": _in_range("formant_semitones", self.formant_semitones, FORMANT_RANGE, " semitones"),
-            "intonation": _in_range("intonation", self.intonation, INTONATION_RANGE, ""),
+            "pitch_semitones": in_range("pitch_semitones", self.pitch_semitones, PITCH_RANGE, " semitones"),
+            "formant_semitones": in_range("formant_semitones", self.formant_semitones, FORMANT_RANGE, " semitones"),
+            "intonation": in_range("intonation", self.intonation, INTONATION_RANGE, ""),
         }
         if self.source_pitch_hz is not None:
-            checked["source_pitch_hz"] = _in_range("source_pitch_hz", self.source_pitch_hz, SOURCE_PITCH_RANGE, " Hz")
+            checked["source_pitch_hz"] = in_range("source_pitch_hz", self.source_pitch_hz, SOURCE_PITCH_RANGE, " Hz")
         for name, value in checked.items():
             object.__setattr__(self, name, value)
 

@@ -12,40 +12,76 @@ from streamvc.errors import AudioError, ConfigError
 from streamvc.latency import LatencyReport
 from streamvc.runtimes.base import Array, Runtime, RuntimeState
 
+_TAIL_FRAMES = 2
+"""Frames that a sound goes on for after it was spoken: the filters' tails and the windows of the energy."""
+
+
+@dataclass(frozen=True)
+class Fade:
+    """A voice that is on its way out, with the controls that it had when it was left.
+
+    Args:
+        voice, controls: what it is played with to its end.
+        state: of its own copy of the stream.
+        done: frames of the fade that have been played, of `frames` in all.
+    """
+
+    voice: Voice
+    controls: Controls
+    state: RuntimeState
+    done: int
+    frames: int
+
 
 @dataclass(frozen=True)
 class Snapshot:
     """All that an engine remembers; cheap to take, since runtimes never change a state in place."""
 
-    state: RuntimeState
+    state: RuntimeState | None
     playing: tuple[Voice, Controls]
-    wanted: tuple[Voice, Controls]
-    fading: tuple[Voice, Controls, RuntimeState] | None
-    faded: int
+    wanted: tuple[Voice, Controls, int]
+    fading: Fade | None
+    quiet: int
 
 
 class Engine:
     """Steps a runtime for one stream.
 
-    A change of voice or controls takes effect at the next frame edge. For `crossfade_frames` frames the stream is then
-    stepped twice, once as before and once as after, and faded over: a switch costs one extra step per faded frame and
-    makes no edge. Changes that come during a fade wait for its end, and the last of them counts. Not thread-safe; any
-    number of engines may share one runtime.
+    Changes take effect at the next frame edge; those made before the first frame hold from its start.
+
+    - Controls are taken as they are, without a fade and at no cost: a new pitch bends the pulses' phase, a new formant
+      shift the filters, and neither makes a step in the sound. They may change in every frame.
+    - A new voice is faded in over `crossfade_frames` frames. For these the stream is stepped twice, once as before and
+      once as after: a switch costs one extra step per faded frame. The voice that goes keeps the controls it had. A
+      voice that is set during a fade waits for its end, and the last one counts.
+
+    Digital silence gives digital silence, `look_ahead` and two more frames after it began; the model alone would
+    leave a hiss at -88 dBFS.
+
+    `process`, `reset`, `snapshot` and `restore` belong to one thread. A change may come from another thread; it is one
+    assignment, so a frame sees all of it or nothing. Any number of engines may share one runtime.
+
+    Args:
+        runtime: the model.
+        voice: who speaks.
+        controls: None is `Controls()`.
+        crossfade_frames: length of a fade in frames of 20 ms, 1 or more.
 
     Raises:
-        ConfigError: a voice's latent has another size than the model's, or a control that the model does not support.
+        ConfigError: a voice's latent has another size than the model's, a control that the model does not support, or
+            a fade of less than a frame.
     """
 
     def __init__(
         self, runtime: Runtime, voice: Voice, controls: Controls | None = None, crossfade_frames: int = 2
     ) -> None:
-        if crossfade_frames < 1:
-            raise ConfigError(f"A crossfade of {crossfade_frames} frames is not possible; choose 1 or more.")
-        self.runtime, self.crossfade_frames = runtime, crossfade_frames
+        self.runtime = runtime
         self.frame = runtime.frame
         self.latency = LatencyReport(framing=runtime.frame, look_ahead=runtime.look_ahead, sample_rate=SAMPLE_RATE)
-        self._wanted = (voice, Controls() if controls is None else controls)
-        self._check(*self._wanted)
+        self._sounding = runtime.look_ahead // runtime.frame + _TAIL_FRAMES
+        rise = (np.arange(runtime.frame, dtype=np.float32) + 0.5) / runtime.frame
+        self._rise = np.asarray(0.5 - 0.5 * np.cos(np.pi * rise), np.float32)
+        self.change(voice, Controls() if controls is None else controls, crossfade_frames)
         self.reset()
 
     @property
@@ -58,30 +94,66 @@ class Engine:
         """The controls as last set."""
         return self._wanted[1]
 
+    @property
+    def crossfade_frames(self) -> int:
+        """Frames that the next fade will take; one that has begun keeps its length."""
+        return self._wanted[2]
+
+    def change(self, voice: Voice, controls: Controls, crossfade_frames: int) -> None:
+        """Change everything at the next frame edge, as one.
+
+        Raises:
+            ConfigError: as for the class; nothing has changed then.
+        """
+        self.check(voice, controls)
+        if crossfade_frames < 1:
+            raise ConfigError(f"A crossfade of {crossfade_frames} frames is not possible; choose 1 or more.")
+        self._wanted = (voice, controls, crossfade_frames)
+
     def set_voice(self, voice: Voice) -> None:
-        """Change the voice at the next frame edge."""
-        self._check(voice, self.controls)
-        self._wanted = (voice, self.controls)
+        """Change the voice at the next frame edge; controls stay.
+
+        Raises:
+            ConfigError: its latent has another size than the model's.
+        """
+        self.change(voice, self.controls, self.crossfade_frames)
 
     def set_controls(self, controls: Controls) -> None:
-        """Change the controls at the next frame edge."""
-        self._check(self.voice, controls)
-        self._wanted = (self.voice, controls)
+        """Change the controls at the next frame edge; the voice stays.
+
+        Raises:
+            ConfigError: a control that the model does not support.
+        """
+        self.change(self.voice, controls, self.crossfade_frames)
+
+    def check(self, voice: Voice, controls: Controls) -> None:
+        """Refuse what this model cannot play.
+
+        Raises:
+            ConfigError: the latent has another size than the model's, or the model does not support a control.
+        """
+        if len(voice.latent) != self.runtime.latent_dim:
+            raise ConfigError(
+                f"The voice has {len(voice.latent)} values and the model wants {self.runtime.latent_dim}; "
+                "create the preset again with these weights."
+            )
+        if controls.formant_semitones and not self.runtime.supports_formant:
+            raise ConfigError("This model cannot shift formants; leave formant_semitones at 0.")
 
     def reset(self) -> None:
         """Forget everything heard; voice and controls stay as last set."""
-        self._voice, self._controls = self._wanted
-        self._state = self.runtime.initial_state()
-        self._fading: tuple[Voice, Controls, RuntimeState] | None = None
-        self._faded = 0
+        self._voice, self._controls, _ = self._wanted
+        self._state: RuntimeState | None = None
+        self._fading: Fade | None = None
+        self._quiet = self._sounding + 1
 
     def snapshot(self) -> Snapshot:
         """What :meth:`restore` needs to go on exactly from here."""
-        return Snapshot(self._state, (self._voice, self._controls), self._wanted, self._fading, self._faded)
+        return Snapshot(self._state, (self._voice, self._controls), self._wanted, self._fading, self._quiet)
 
     def restore(self, snapshot: Snapshot) -> None:
         """Go back to a snapshot of an engine on the same runtime."""
-        self._state, self._fading, self._faded = snapshot.state, snapshot.fading, snapshot.faded
+        self._state, self._fading, self._quiet = snapshot.state, snapshot.fading, snapshot.quiet
         (self._voice, self._controls), self._wanted = snapshot.playing, snapshot.wanted
 
     def process(self, samples: Array) -> Array:
@@ -99,34 +171,37 @@ class Engine:
         samples = np.nan_to_num(np.asarray(samples, np.float32), nan=0.0, posinf=0.0, neginf=0.0)
         outputs, position = [], 0
         while position < len(samples):
-            self._take_wanted()
+            state = self._take_wanted()
             if self._fading is not None:
-                outputs.append(self._fade(samples[position : position + self.frame]))
+                outputs.append(self._fade(self._fading, samples[position : position + self.frame], state))
             else:
-                audio, self._state = self._step(samples[position:], self._voice, self._controls, self._state)
+                audio, self._state = self._step(samples[position:], self._voice, self._controls, state)
                 outputs.append(audio)
             position += len(outputs[-1])
-        return np.concatenate(outputs)
+        audio = np.concatenate(outputs)
+        for start in range(0, len(samples), self.frame):
+            self._silence(samples[start : start + self.frame], audio[start : start + self.frame])
+        return audio
 
-    def _take_wanted(self) -> None:
-        voice, controls = self._wanted
+    def _take_wanted(self) -> RuntimeState:
+        voice, controls, frames = self._wanted
+        if self._state is None:  # nothing was heard that a fade could come from
+            self._voice, self._controls, self._state = voice, controls, self.runtime.initial_state()
         # Leaving a fade midway would be a step in the signal, and going on from both sides a third stream.
-        if self._fading is not None or (voice == self._voice and controls == self._controls):
-            return
-        self._fading, self._faded = (self._voice, self._controls, self._state), 0
-        self._voice, self._controls = voice, controls
+        elif self._fading is None and voice != self._voice:
+            self._fading = Fade(self._voice, self._controls, self._state, 0, frames)
+            self._voice = voice
+        self._controls = controls
+        return self._state
 
-    def _fade(self, samples: Array) -> Array:
-        assert self._fading is not None
-        voice, controls, state = self._fading
-        old, state = self._step(samples, voice, controls, state)
-        new, self._state = self._step(samples, self._voice, self._controls, self._state)
-        steps = (np.arange(self.frame, dtype=np.float32) + self._faded * self.frame + 0.5) / (
-            self.crossfade_frames * self.frame
-        )
+    def _fade(self, fade: Fade, samples: Array, state: RuntimeState) -> Array:
+        old, old_state = self._step(samples, fade.voice, fade.controls, fade.state)
+        new, self._state = self._step(samples, self._voice, self._controls, state)
+        steps = (np.arange(self.frame, dtype=np.float32) + fade.done * self.frame + 0.5) / (fade.frames * self.frame)
         gain = 0.5 - 0.5 * np.cos(np.pi * steps)
-        self._faded += 1
-        self._fading = None if self._faded >= self.crossfade_frames else (voice, controls, state)
+        done = fade.done + 1
+        ended = done >= fade.frames
+        self._fading = None if ended else Fade(fade.voice, fade.controls, old_state, done, fade.frames)
         return np.asarray(old + gain * (new - old), np.float32)
 
     def _step(
@@ -134,11 +209,12 @@ class Engine:
     ) -> tuple[Array, RuntimeState]:
         return self.runtime.step(samples, voice.latent, pack(voice, controls), state)
 
-    def _check(self, voice: Voice, controls: Controls) -> None:
-        if len(voice.latent) != self.runtime.latent_dim:
-            raise ConfigError(
-                f"The voice has {len(voice.latent)} values and the model wants {self.runtime.latent_dim}; "
-                "create the preset again with these weights."
-            )
-        if controls.formant_semitones and not self.runtime.supports_formant:
-            raise ConfigError("This model cannot shift formants; leave formant_semitones at 0.")
+    def _silence(self, heard: Array, spoken: Array) -> None:
+        """Take out, in place, what the model says long after the last sound."""
+        was_quiet = self._quiet > self._sounding
+        self._quiet = 0 if heard.any() else self._quiet + 1
+        is_quiet = self._quiet > self._sounding
+        if is_quiet:
+            spoken *= 0.0 if was_quiet else self._rise[::-1]
+        elif was_quiet:
+            spoken *= self._rise
