@@ -55,8 +55,8 @@ class Engine:
       once as after: a switch costs one extra step per faded frame. The voice that goes keeps the controls it had. A
       voice that is set during a fade waits for its end, and the last one counts.
 
-    Digital silence gives digital silence, `look_ahead` and two more frames after it began; the model alone would
-    leave a hiss at -88 dBFS.
+    Digital silence gives digital silence, at the latest three frames after the look-ahead; the model alone would leave
+    a hiss at -88 dBFS.
 
     `process`, `reset`, `snapshot` and `restore` belong to one thread. A change may come from another thread; it is one
     assignment, so a frame sees all of it or nothing. Any number of engines may share one runtime.

@@ -18,7 +18,10 @@ def test_it_is_the_runtime_stepped(engine, runtime, voices, speech, pieces):
 
     expected, _ = runtime.step(speech, voices[0].latent, pack(voices[0], Controls()), runtime.initial_state())
     assert np.abs(expected).max() > 0.02
-    assert np.array_equal(pieces(engine, speech, (1, 3, 2)), expected)
+    spoken = pieces(engine, speech, (1, 3, 2))
+    # The first frame comes out of silence, see test_silence.py.
+    assert np.array_equal(spoken[FRAME:], expected[FRAME:])
+    assert np.abs(spoken[:FRAME]).max() <= np.abs(expected[:FRAME]).max()
 
 
 @given(sizes=st.lists(st.integers(1, 12), min_size=1, max_size=6), change=st.integers(0, 60))
@@ -123,22 +126,20 @@ def test_a_change_makes_no_step(runtime, voices, speech, pieces, controls):
         assert np.abs(np.diff(around)).max() <= 1.05 * jump + slope
 
 
-def test_changes_during_a_fade_wait_and_the_last_one_counts(runtime, voices, speech, pieces):
+def test_voices_that_come_during_a_fade_wait_and_the_last_one_counts(runtime, voices, speech, pieces):
     engine = Engine(runtime, voices[0])
     pieces(engine, speech[: 40 * FRAME])
     engine.set_voice(voices[1])
     begun = engine.process(speech[40 * FRAME : 41 * FRAME])
-    for pitch in range(-5, 6):  # a flood
-        engine.set_controls(Controls(pitch_semitones=pitch))
+    for _ in range(10):  # a flood
         engine.set_voice(voices[0])
-    engine.set_voice(voices[2])
+        engine.set_voice(voices[2])
     ended = engine.process(speech[41 * FRAME : 42 * FRAME])
     calm = Engine(runtime, voices[0])
     pieces(calm, speech[: 40 * FRAME])
     calm.set_voice(voices[1])
     assert np.array_equal(np.concatenate((begun, ended)), pieces(calm, speech[40 * FRAME : 42 * FRAME]))
     calm.set_voice(voices[2])
-    calm.set_controls(Controls(pitch_semitones=5))
     rest = speech[42 * FRAME : 60 * FRAME]
     assert np.array_equal(pieces(engine, rest), calm.process(rest))
 
@@ -147,7 +148,10 @@ def test_a_fade_may_be_longer(runtime, voices, speech, pieces):
     engine = Engine(runtime, voices[0], crossfade_frames=5)
     pieces(engine, speech[: 20 * FRAME])
     engine.set_voice(voices[1])
-    pieces(engine, speech[20 * FRAME : 24 * FRAME])
+    pieces(engine, speech[20 * FRAME : 21 * FRAME])
+    engine.change(voices[1], Controls(), 1)  # for the next fade, not for this one
+    assert engine.crossfade_frames == 1
+    pieces(engine, speech[21 * FRAME : 24 * FRAME])
     assert engine.snapshot().fading is not None
     pieces(engine, speech[24 * FRAME : 25 * FRAME])
     assert engine.snapshot().fading is None
@@ -170,12 +174,6 @@ def test_samples_that_are_no_numbers_are_silence(runtime, voices, speech, bad):
     expected = Engine(runtime, voices[0]).process(clean)
     assert np.array_equal(Engine(runtime, voices[0]).process(dirty), expected)
     assert np.isfinite(expected).all()
-
-
-def test_silence_gives_silence(engine, speech):
-    spoken = np.abs(engine.process(speech)).max()
-    engine.reset()
-    assert np.abs(engine.process(np.zeros(60 * FRAME, np.float32))).max() < 1e-3 * spoken
 
 
 def test_double_precision_input_is_taken(engine, runtime, voices, speech):
