@@ -15,7 +15,9 @@ from streamvc.plugin.formats import BIT_DEPTHS
 if TYPE_CHECKING:
     from streamvc.engine import Engine
     from streamvc.plugin.render import RenderOptions
+    from streamvc.plugin.voice_converter import VoiceConverter
     from streamvc.presets.format import Preset
+    from streamvc.runtimes import Runtime
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 
@@ -153,6 +155,26 @@ class Settings:
             source_pitch_hz=self.source_pitch,
         )
         return make_engine(preset, load_runtime(self.backend, self.weights), controls)
+
+    def converter(self, preset: Preset, runtime: Runtime) -> VoiceConverter:
+        """A converter with the preset's voice, whose settings can change while it runs.
+
+        Raises:
+            PresetError: the preset was made for other weights.
+            ConfigError: a control is out of range, or one that the model does not have.
+        """
+        from streamvc.plugin.voice_converter import VoiceConverter
+
+        return VoiceConverter(
+            preset,
+            pitch_semitones=self.pitch,
+            formant_semitones=self.formant,
+            intonation=self.intonation,
+            source_pitch_hz=self.source_pitch,
+            mix=self.mix,
+            output_gain_db=self.gain,
+            runtime=runtime,
+        )
 
     def render_options(self, preset: Preset) -> RenderOptions:
         """The part of the settings that is about files."""

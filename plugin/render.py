@@ -88,6 +88,7 @@ def render_file(
     engine: FrameEngine,
     options: RenderOptions | None = None,
     progress: Progress | None = None,
+    levels: Callable[[], Levels] | None = None,
 ) -> RenderReport:
     """Convert an audio file into another of the same rate, channel count and length.
 
@@ -100,6 +101,7 @@ def render_file(
         engine: the conversion; reset before it begins.
         options: see `RenderOptions`.
         progress: see `Progress`.
+        levels: called before every frame for the levels that hold from then on, instead of those in `options`.
 
     Raises:
         AudioError: the source is missing, empty, cut off, no audio, or holds NaN or infinity (the message says where).
@@ -114,10 +116,10 @@ def render_file(
         if _same_file(source, target):
             raise OutputError(f"{target} is the input itself: choose another name for the output.")
         check_target(target, overwrite=options.overwrite)
-        levels = Levels(
+        fixed = Levels(
             mix=options.mix, input_gain_db=options.input_gain_db, output_gain_db=options.output_gain_db
         )
-        adapter = HostAdapter(engine, audio.sample_rate, audio.channels, lambda: levels)
+        adapter = HostAdapter(engine, audio.sample_rate, audio.channels, levels or (lambda: fixed))
         frames, peak = 0, 0.0
         with (
             staged(target, overwrite=options.overwrite) as stream,

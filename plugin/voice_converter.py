@@ -340,7 +340,12 @@ class VoiceConverter:
             self._engine.check(settings.voice, settings.controls)
             self._settings = settings
 
-    def _next_levels(self) -> Levels:
+    @property
+    def engine(self) -> Engine:
+        """What converts the frames. Who runs it in a `HostAdapter` of their own gives that `next_levels` as well."""
+        return self._engine
+
+    def next_levels(self) -> Levels:
         """Called at every frame edge: the one place where the stream takes up what was assigned."""
         settings = self._settings
         if settings is not self._playing:
@@ -349,4 +354,4 @@ class VoiceConverter:
         return settings.levels
 
     def _adapt(self, sample_rate: float, channels: int) -> HostAdapter:
-        return HostAdapter(self._engine, sample_rate, channels, self._next_levels)
+        return HostAdapter(self._engine, sample_rate, channels, self.next_levels)

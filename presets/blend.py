@@ -7,7 +7,6 @@ import math
 import numpy as np
 from numpy.typing import NDArray
 
-from streamvc.controls import Voice
 from streamvc.errors import PresetError
 from streamvc.presets.checks import MAX_TEXT, Sex
 from streamvc.presets.format import Preset, check_model
@@ -35,40 +34,28 @@ def blend(first: Preset, second: Preset, weight: float, name: str, description: 
         )
     check_model(second, first.model)
 
-    voice = blend_voice(first, second, weight)
+    def mix(a: float, b: float) -> float:
+        return (1.0 - weight) * a + weight * b
+
     share = f"{100 * (1 - weight):.3g} % {first.name}, {100 * weight:.3g} % {second.name}"
     sex: Sex = first.sex if first.sex == second.sex else "other"
     return Preset(
         name=name,
-        latent=voice.latent,
-        log_f0_mean=voice.log_f0_mean,
-        log_f0_std=voice.log_f0_std,
+        latent=arc(first.latent, second.latent, weight),
+        log_f0_mean=mix(first.log_f0_mean, second.log_f0_mean),
+        log_f0_std=mix(first.log_f0_std, second.log_f0_std),
         model=first.model,
         description=description or f"Blend: {share}",
         source=_shortened(f"Blend of {share}; {_both(first.source, second.source)}"),
         licence=_licences(first.licence, second.licence),
         consent=_shortened(_both(first.consent, second.consent)),
         sex=sex,
-        pitch=line(first.pitch, second.pitch, weight),
-        formant=line(first.formant, second.formant, weight),
-        gain=line(first.gain, second.gain, weight),
+        pitch=mix(first.pitch, second.pitch),
+        formant=mix(first.formant, second.formant),
+        gain=mix(first.gain, second.gain),
         created=max(first.created, second.created),
         parents=((first.name, 1.0 - weight), (second.name, weight)),
     )
-
-
-def blend_voice(first: Preset, second: Preset, weight: float) -> Voice:
-    """What the decoder needs of `blend`, without a preset around it: cheap enough for every frame of a stream."""
-    return Voice(
-        latent=arc(first.latent, second.latent, weight),
-        log_f0_mean=line(first.log_f0_mean, second.log_f0_mean, weight),
-        log_f0_std=line(first.log_f0_std, second.log_f0_std, weight),
-    )
-
-
-def line(first: float, second: float, weight: float) -> float:
-    """Linear interpolation: `weight` 0 is `first`, 1 is `second`."""
-    return (1.0 - weight) * first + weight * second
 
 
 def arc(first: NDArray[np.float32], second: NDArray[np.float32], weight: float) -> NDArray[np.float32]:

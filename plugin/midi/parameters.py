@@ -6,10 +6,10 @@ from dataclasses import dataclass
 from typing import Final
 
 from streamvc.controls import FORMANT_RANGE, INTONATION_RANGE, PITCH_RANGE, SOURCE_PITCH_RANGE
-from streamvc.presets.checks import GAIN_RANGE
+from streamvc.plugin.levels import FADE_RANGE_MS, GAIN_RANGE_DB, GATE_RANGE_DB, MIX_RANGE
 
 Value = float | bool | None
-"""What a parameter may be set to: a number in its unit, a switch, or None for what the parameter calls off or auto."""
+"""What a parameter may be set to: a number in its unit, a switch, or None for what the parameter calls off, auto or preset."""
 
 
 @dataclass(frozen=True)
@@ -28,14 +28,15 @@ class Parameter:
 
 
 PARAMETERS: Final = {
-    "pitch_semitones": Parameter(PITCH_RANGE, " semitones"),
-    "formant_semitones": Parameter(FORMANT_RANGE, " semitones"),
+    "pitch_semitones": Parameter(PITCH_RANGE, " semitones", none="preset"),
+    "formant_semitones": Parameter(FORMANT_RANGE, " semitones", none="preset"),
     "intonation": Parameter(INTONATION_RANGE),
     "source_pitch_hz": Parameter(SOURCE_PITCH_RANGE, " Hz", none="auto"),
-    "mix": Parameter((0.0, 1.0)),
-    "input_gain_db": Parameter(GAIN_RANGE, " dB"),
-    "output_gain_db": Parameter(GAIN_RANGE, " dB"),
-    "gate_db": Parameter((-80.0, 0.0), " dB", none="off"),
+    "mix": Parameter(MIX_RANGE),
+    "input_gain_db": Parameter(GAIN_RANGE_DB, " dB"),
+    "output_gain_db": Parameter(GAIN_RANGE_DB, " dB", none="preset"),
+    "gate_db": Parameter(GATE_RANGE_DB, " dBFS", none="off"),
+    "crossfade_ms": Parameter(FADE_RANGE_MS, " ms"),
     "bypass": Parameter(None),
 }
 """By the name of the property of `VoiceConverter`."""

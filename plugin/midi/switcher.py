@@ -11,13 +11,14 @@ from streamvc.errors import StreamVCError
 from streamvc.plugin.midi.bindings import BEND, Binding, Change, Flip, Morph, ToggleSwitch
 from streamvc.plugin.midi.events import Event, read_event
 from streamvc.plugin.midi.mapping import MidiMap
-from streamvc.presets.blend import blend_voice, line
+from streamvc.presets.blend import blend
 from streamvc.presets.format import Preset
 
 if TYPE_CHECKING:
     from streamvc.plugin.voice_converter import VoiceConverter
 
 _PITCH: Final = "pitch_semitones"
+_MORPH_NAME: Final = "morph"
 
 
 @dataclass(frozen=True)
@@ -57,6 +58,8 @@ class PresetSwitcher:
         self._noted: dict[str, Change] = {}
         self._down: set[tuple[int, int]] = set()
         self._received = self._ignored = self._applied = self._refused = 0
+        self._morphed: tuple[Preset, Preset] | None = None
+        """Where the morph that plays began, and what it is."""
         self._pitch = _BentPitch()
 
     @property
@@ -117,13 +120,6 @@ class PresetSwitcher:
                 self.problem = str(error)
         return len(changes)
 
-    def reset(self) -> None:
-        """Forget what was noted and where the controls stand, as for another recording; the counts stay."""
-        with self._lock:
-            self._noted = {}
-            self._down.clear()
-        self._pitch = _BentPitch()
-
     def _note_position(self, event: Event) -> bool:
         """Remember which switches are down; True if this one was already, as a knob that is turned up further."""
         if event.kind != "control":
@@ -146,58 +142,74 @@ class PresetSwitcher:
 
     def _make(self, converter: VoiceConverter, change: Change) -> None:
         value = change.value
-        if change.target == BEND:
-            assert isinstance(value, float)
-            self._pitch.bend(converter, value)
-        elif isinstance(value, Preset):
+        if isinstance(value, Preset):
             converter.preset = value
-            self._pitch.set_anew(converter)
+            self._morphed = None
+            self._pitch.follow(converter)
         elif isinstance(value, Morph):
             self._morph(converter, value)
+            self._pitch.follow(converter)
+        elif change.target == BEND:
+            assert isinstance(value, float)
+            self._pitch.bend(converter, value)
+        elif change.target == _PITCH:
+            assert not isinstance(value, Flip)
+            self._pitch.set(converter, value)
         else:
             if isinstance(value, Flip):
                 value = not getattr(converter, change.target)
             setattr(converter, change.target, value)
-            if change.target == _PITCH:
-                self._pitch.set_anew(converter)
 
     def _morph(self, converter: VoiceConverter, morph: Morph) -> None:
-        first, second, weight = morph.first or converter.preset, morph.second, morph.weight
-        converter.set_voice(blend_voice(first, second, weight))
-        # The defaults of the two are blended as well; where they agree, what the player has set stays.
-        if first.formant != second.formant:
-            converter.formant_semitones = line(first.formant, second.formant, weight)
-        if first.gain != second.gain:
-            converter.output_gain_db = line(first.gain, second.gain, weight)
-        if first.pitch != second.pitch:
-            converter.pitch_semitones = line(first.pitch, second.pitch, weight)
-            self._pitch.set_anew(converter)
+        if morph.first is not None:
+            first = morph.first
+        elif self._morphed is not None and converter.preset is self._morphed[1]:
+            first = self._morphed[0]
+        else:
+            first = converter.preset
+        if morph.weight in (0.0, 1.0):
+            voice = first if morph.weight == 0.0 else morph.second
+        else:
+            voice = blend(first, morph.second, morph.weight, _MORPH_NAME)
+        converter.preset = voice
+        self._morphed = (first, voice)
 
 
 class _BentPitch:
-    """Keeps the bend apart from the pitch that it bends: in the middle, the pitch stands where it was set."""
+    """Keeps the bend apart from the pitch that it bends: in the middle, the pitch stands where it was set.
+
+    That place is a number, or None for the preset's own pitch, whichever preset it is.
+    """
 
     def __init__(self) -> None:
         self._bend = 0.0
-        self._straight = 0.0
+        self._straight: float | None = None
         self._bent: float | None = None
 
     def bend(self, converter: VoiceConverter, semitones: float) -> None:
         standing = converter.pitch_semitones
         if standing != self._bent:  # somebody else has set it
-            self._straight = standing
+            self._straight = None if standing == converter.preset.pitch else standing
         self._bend = semitones
         self._play(converter)
 
-    def set_anew(self, converter: VoiceConverter) -> None:
-        self._straight = converter.pitch_semitones
+    def set(self, converter: VoiceConverter, semitones: float | None) -> None:
+        self._straight = semitones
         self._play(converter)
+
+    def follow(self, converter: VoiceConverter) -> None:
+        """Take up another preset's pitch."""
+        if self._bend and self._straight is None:
+            self._play(converter)
 
     def _play(self, converter: VoiceConverter) -> None:
         low, high = PITCH_RANGE
-        self._bent = min(max(self._straight + self._bend, low), high)
-        if self._bent != converter.pitch_semitones:
-            converter.pitch_semitones = self._bent
+        if self._bend:
+            straight = converter.preset.pitch if self._straight is None else self._straight
+            converter.pitch_semitones = min(max(straight + self._bend, low), high)
+        else:
+            converter.pitch_semitones = self._straight
+        self._bent = converter.pitch_semitones
 
 
 def _turns_over(binding: Binding) -> bool:
