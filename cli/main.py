@@ -22,6 +22,9 @@ from streamvc.errors import StreamVCError
 COMMANDS = {
     "bench": "streamvc.cli.bench:bench",
     "convert": "streamvc.cli.convert:convert",
+    "devices": "streamvc.cli.devices:devices",
+    "evaluate": "streamvc.cli.evaluate:evaluate",
+    "live": "streamvc.cli.live:live",
     "midi": "streamvc.cli.midi:midi",
     "preset": "streamvc.cli.preset:preset",
     "render": "streamvc.cli.render:render",

@@ -23,11 +23,16 @@ BUFFER_SECONDS: Final = 20.0
 _PAUSE = 0.1
 
 
+class _NothingWrittenError(Exception):
+    """Makes the temporary file go away."""
+
+
 class Recorder:
     """Takes blocks on one thread and writes them on another.
 
-    The file has a temporary name until `close`, whatever happens before. When the disk fills up, what was written by
-    then is kept. The writing thread is no daemon, so that even an interpreter that is made to end finishes the file.
+    The file has a temporary name until `close`, whatever happens before; there is none if nothing was written. When
+    the disk fills up, what was written by then is kept. The writing thread is no daemon, so that even an interpreter
+    that is made to end finishes the file.
 
     Args:
         path: the file to be; its ending says the format: wav and flac (24 bit), aiff, ogg, mp3.
@@ -98,6 +103,10 @@ class Recorder:
             ):
                 self._ready.set()
                 self._drain(output)
+                if self._written == 0:
+                    raise _NothingWrittenError
+        except _NothingWrittenError:
+            pass
         except StreamVCError as error:
             self._error = error
         finally:

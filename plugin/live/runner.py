@@ -10,7 +10,8 @@ from typing import Final
 from streamvc.errors import RuntimeUnavailableError
 from streamvc.plugin.fifo import Samples
 from streamvc.plugin.live.host import AudioHost
-from streamvc.plugin.live.session import LiveSession, Processor, Statistics, nominal_safety
+from streamvc.plugin.live.session import LiveSession, Processor, nominal_safety
+from streamvc.plugin.live.statistics import Statistics
 from streamvc.plugin.live.worker import Worker
 
 PATIENCE_SECONDS: Final = 5.0
@@ -56,8 +57,6 @@ class LiveStatus:
         latency: in its parts.
         nominal_queue_ms: what the queue is cut back to: the reserve, and up to one block that waits for its turn.
         load: time spent computing as a share of real time, over about a second.
-        peak_in: largest magnitude of the input since the last status; full scale is 1.
-        peak_out: of the output, likewise.
         statistics: counts over all sessions of this run.
         device_dropouts: losses of sound that the host has reported.
         device_losses: how often the device was lost.
@@ -69,8 +68,6 @@ class LiveStatus:
     latency: LiveLatency
     nominal_queue_ms: float
     load: float
-    peak_in: float
-    peak_out: float
     statistics: Statistics
     device_dropouts: int
     device_losses: int
@@ -81,7 +78,7 @@ class LiveRunner:
 
     Args:
         processor: a `VoiceConverter`, an `EffectChain`, or what is like them; begins a new stream with every session.
-        host: where sound comes from and goes to.
+        host: where sound comes from and goes to; its `connect` has been called.
         safety_ms: see `LiveSession`; None for the usual one.
         monitor_db: see `LiveSession`.
         before_block: see `LiveSession`.
@@ -123,13 +120,12 @@ class LiveRunner:
             self._session.monitor_db = gain
 
     def start(self) -> None:
-        """Open the device for the first time.
+        """Let sound flow for the first time.
 
         Raises:
-            RuntimeUnavailableError: it cannot be opened.
+            RuntimeUnavailableError: the device cannot be opened.
             ConfigError: the block or the safety is out of range.
         """
-        self._host.connect()
         self._begin()
 
     def poll(self) -> LiveStatus:
@@ -148,6 +144,10 @@ class LiveRunner:
         elif self._problem is not None and now >= self._next_attempt:
             self._try_again(now)
         return self._status(now)
+
+    def take_peaks(self) -> tuple[float, float]:
+        """Largest magnitudes of input and output since the last call; full scale is 1."""
+        return (0.0, 0.0) if self._session is None else self._session.take_peaks()
 
     def stop(self) -> None:
         """Close the device and finish the block at hand."""
@@ -216,10 +216,10 @@ class LiveRunner:
     def _status(self, now: float) -> LiveStatus:
         rate = self._host.sample_rate
         session = self._session
-        totals, peaks = self._before, (0.0, 0.0)
+        totals = self._before
         if session is not None:
             counts = session.statistics()
-            totals, peaks = totals + counts, session.take_peaks()
+            totals = totals + counts
             share = min(1.0, (now - self._polled) / _AVERAGE_SECONDS)
             self._fill += share * (counts.fill - self._fill)
             self._polled = now
@@ -241,8 +241,6 @@ class LiveRunner:
             ),
             nominal_queue_ms=1000.0 * (safety + self._host.block) / rate,
             load=self._load,
-            peak_in=peaks[0],
-            peak_out=peaks[1],
             statistics=totals,
             device_dropouts=self._host.dropouts,
             device_losses=self._losses,

@@ -12,7 +12,8 @@ import pytest
 from streamvc.errors import AudioError, ConfigError
 from streamvc.plugin.live.holes import HoleFader
 from streamvc.plugin.live.ring import SampleRing, Skipper
-from streamvc.plugin.live.session import LiveSession, Statistics, nominal_safety
+from streamvc.plugin.live.session import LiveSession, nominal_safety
+from streamvc.plugin.live.statistics import Statistics
 
 RATE = 48_000
 BLOCK = 480

@@ -1,0 +1,148 @@
+"""The options that `svc live` and `svc jack` have in common, and what they make of them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import click
+
+from streamvc.cli.options import model_options
+from streamvc.controls import PITCH_RANGE
+
+if TYPE_CHECKING:
+    from streamvc.plugin.live.session import Processor
+    from streamvc.plugin.voice_converter import VoiceConverter
+
+Command = TypeVar("Command", bound=Callable[..., Any])
+
+
+def live_options(command: Command) -> Command:
+    """What `LiveOptions` takes."""
+    for option in reversed(
+        [
+            click.option(
+                "-p",
+                "--preset",
+                "presets",
+                metavar="NAME|PATH",
+                multiple=True,
+                help="The voice; several may be given, for the keys to choose from.  [of one: all voices there are]",
+            ),
+            click.option(
+                "--pitch",
+                type=click.FloatRange(*PITCH_RANGE),
+                metavar="SEMITONES",
+                help="Shift the voice's pitch.  [default: the preset's]",
+            ),
+            click.option(
+                "--chain",
+                "chain_path",
+                type=click.Path(path_type=Path),
+                help="A chain of effects in a TOML file, the voice among them.",
+            ),
+            click.option("--midi", "midi_port", metavar="PORT", help="Switch by MIDI from a port of `svc midi ports`."),
+            click.option("--map", "map_path", type=click.Path(path_type=Path), help="MIDI map.  [default: built in]"),
+            click.option(
+                "--monitor",
+                "monitor_db",
+                type=click.FloatRange(-60.0, 24.0),
+                is_flag=False,
+                flag_value=0.0,
+                metavar="DB",
+                help="Hear the dry voice as well, ahead of the converted one; --monitor=-12 for a gain.",
+            ),
+            click.option(
+                "--safety",
+                "safety_ms",
+                type=click.FloatRange(0.0, 1000.0),
+                metavar="MS",
+                help="Sound kept in reserve: more delay, fewer drop-outs.  [default: one block and 10 ms]",
+            ),
+            click.option(
+                "--seconds", type=click.FloatRange(min=0.0, min_open=True), help="Stop after so long.  [default: q]"
+            ),
+            click.option("--json", "as_json", is_flag=True, help="Print one JSON object a second."),
+        ]
+    ):
+        command = option(command)
+    return model_options(command)
+
+
+@dataclass(frozen=True)
+class LiveOptions:
+    """The values of `live_options`."""
+
+    presets: tuple[str, ...]
+    pitch: float | None
+    chain_path: Path | None
+    midi_port: str | None
+    map_path: Path | None
+    monitor_db: float | None
+    safety_ms: float | None
+    seconds: float | None
+    as_json: bool
+    backend: str
+    weights: Path | None
+
+    def __post_init__(self) -> None:
+        if not self.presets and self.chain_path is None:
+            raise click.UsageError("Give a voice with --preset (svc preset list) or a chain with --chain.")
+        if self.map_path is not None and self.midi_port is None:
+            raise click.UsageError("--map says what MIDI messages mean: give their port with --midi as well.")
+
+    def processor(self) -> tuple[Processor, VoiceConverter | None]:
+        """Load what the sound goes through, and the first converter in it.
+
+        Raises:
+            PresetError, ConfigError, CheckpointError, RuntimeUnavailableError: something of it cannot be had.
+        """
+        from streamvc.plugin.voice_converter import VoiceConverter
+        from streamvc.runtimes import load_runtime
+
+        if self.chain_path is None:
+            converter: VoiceConverter | None = VoiceConverter(
+                self.presets[0], runtime=load_runtime(self.backend, self.weights)
+            )
+            processor: Processor | None = converter
+        else:
+            processor, converter = _chain(self.chain_path)
+            if converter is not None and self.presets:
+                converter.preset = self.presets[0]
+        assert processor is not None
+        if converter is not None and self.pitch is not None:
+            converter.pitch_semitones = self.pitch
+        return processor, converter
+
+    def voices(self, converter: VoiceConverter | None) -> list[str]:
+        """Names for the keys to choose from."""
+        from streamvc.presets.store import list_presets
+
+        if converter is None or len(self.presets) > 1:
+            return list(self.presets)
+        fitting = [
+            entry.name
+            for entry in list_presets()
+            if entry.preset is not None and entry.preset.model == converter.preset.model
+        ]
+        return fitting if converter.preset.name in fitting else [*self.presets, *fitting]
+
+
+def _chain(path: Path) -> tuple[Processor, VoiceConverter | None]:
+    from streamvc.plugin.chain_file import load_chain
+    from streamvc.plugin.voice_converter import VoiceConverter
+
+    chain = load_chain(path)
+    return chain, next((element for element in _leaves(chain) if isinstance(element, VoiceConverter)), None)
+
+
+def _leaves(element: Any) -> Iterator[Any]:
+    try:
+        parts = list(element)
+    except TypeError:
+        yield element
+        return
+    for part in parts:
+        yield from _leaves(part)
