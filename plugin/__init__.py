@@ -5,13 +5,18 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from streamvc.plugin.chain import EffectChain
     from streamvc.plugin.voice_converter import VoiceConverter
 
-__all__ = ["VoiceConverter"]
+__all__ = ["EffectChain", "VoiceConverter"]
 
 
 def __getattr__(name: str) -> Any:
     # Late, so that the light modules of this package can be had without the audio library.
+    if name == "EffectChain":
+        from streamvc.plugin.chain import EffectChain
+
+        return EffectChain
     if name == "VoiceConverter":
         from streamvc.plugin.voice_converter import VoiceConverter
 
