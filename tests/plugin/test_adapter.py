@@ -7,11 +7,27 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from streamvc.errors import AudioError, ConfigError
+from streamvc.errors import AudioError
 from streamvc.plugin.adapter import HostAdapter
+from streamvc.plugin.levels import Levels
 
 RATES = [8_000, 11_025, 16_000, 22_050, 32_000, 44_100, 48_000, 96_000, 192_000]
-BLOCKS = [1, 7, 64, 441, 480, 512, 1024, 4096]
+BLOCKS = [1, 7, 64, 441, 480, 512, 1024, 4096, "random"]
+
+
+def settled(**levels):
+    """Levels that stay as they are."""
+    return lambda: Levels(**levels)
+
+
+def blocks_of(block, count, seed=0):
+    """Sizes that add up to `count`."""
+    if block != "random":
+        return [block] * (count // block)
+    rng, sizes = np.random.default_rng(seed), []
+    while sum(sizes) < count:
+        sizes.append(int(rng.integers(0, 2000)))
+    return sizes[:-1]
 
 
 def run(adapter, signal, block):
@@ -42,7 +58,7 @@ def test_an_impulse_comes_out_at_the_reported_latency_for_every_block_size(delay
     outputs = []
     for block in BLOCKS:
         adapter.reset()
-        outputs.append(run(adapter, signal, block))
+        outputs.append(run(adapter, signal, blocks_of(block, signal.shape[1])))
     for output in outputs:
         assert int(np.argmax(np.abs(output[0]))) - place == latency
         np.testing.assert_array_equal(output, outputs[0])
@@ -53,7 +69,7 @@ def test_an_impulse_comes_out_at_the_reported_latency_for_every_block_size(delay
 def test_output_does_not_depend_on_the_blocking(delay_engine, rate, channels, data):
     signal = speechlike(rate, 0.12, channels)
     cuts = data.draw(st.lists(st.integers(0, 3000), max_size=20))
-    adapter = HostAdapter(delay_engine(), rate, channels, mix=0.7)
+    adapter = HostAdapter(delay_engine(), rate, channels, settled(mix=0.7))
     whole = adapter.process(signal)
     adapter.reset()
     np.testing.assert_array_equal(run(adapter, signal, cuts), whole)
@@ -119,7 +135,7 @@ def test_channels_are_averaged_and_the_voice_goes_to_all(delay_engine, channels)
 
 @pytest.mark.parametrize("rate", [8_000, 44_100, 48_000])
 def test_mix_zero_is_the_source_delayed_and_nothing_else(delay_engine, rate):
-    adapter = HostAdapter(delay_engine(), rate, 2, mix=0.0)
+    adapter = HostAdapter(delay_engine(), rate, 2, settled(mix=0.0))
     latency = adapter.latency_samples
     signal = speechlike(rate, 0.3, 2)
     output = run(adapter, signal, 333)
@@ -129,7 +145,7 @@ def test_mix_zero_is_the_source_delayed_and_nothing_else(delay_engine, rate):
 
 def test_source_and_voice_line_up_in_the_mix(delay_engine):
     # If they did not, half of each would comb-filter.
-    adapter = HostAdapter(delay_engine(), 48_000, mix=0.5)
+    adapter = HostAdapter(delay_engine(), 48_000, 1, settled(mix=0.5))
     signal = speechlike(48_000, 0.4)
     latency = adapter.latency_samples
     output = adapter.process(signal)
@@ -138,45 +154,16 @@ def test_source_and_voice_line_up_in_the_mix(delay_engine):
 
 def test_gains(delay_engine):
     signal = speechlike(16_000, 0.3)
-    louder = HostAdapter(delay_engine(), 16_000, input_gain_db=6.0, output_gain_db=-12.0).process(signal)
+    louder = HostAdapter(delay_engine(), 16_000, 1, settled(input_gain_db=6.0, output_gain_db=-12.0)).process(signal)
     plain = HostAdapter(delay_engine(), 16_000).process(signal)
     np.testing.assert_allclose(louder, plain * 10 ** (-6 / 20), atol=1e-6)
     # The input gain is for the engine alone.
-    dry = HostAdapter(delay_engine(), 16_000, mix=0.0, input_gain_db=6.0).process(signal)
+    dry = HostAdapter(delay_engine(), 16_000, 1, settled(mix=0.0, input_gain_db=6.0)).process(signal)
     np.testing.assert_array_equal(dry[:, 960:], signal[:, :-960])
 
 
-def test_a_change_of_mix_or_gain_makes_no_step_and_ends_at_its_target(delay_engine):
-    adapter = HostAdapter(delay_engine(0), 16_000)
-    constant = np.full((1, 1600), 0.5, dtype=np.float32)
-    adapter.process(constant)
-    adapter.set_gains(output_db=-60.0)
-    faded = adapter.process(constant)[0]
-    assert np.abs(np.diff(faded)).max() < 0.5 / 160 * 1.01
-    np.testing.assert_allclose(faded[160:], 0.5e-3, rtol=1e-5)
-    adapter.set_gains(output_db=0.0)
-    adapter.mix = 0.25
-    assert adapter.mix == 0.25
-    np.testing.assert_allclose(adapter.process(constant)[0, 160:], 0.5, rtol=1e-6)
-
-
-def test_a_change_falls_on_the_same_samples_for_any_blocking(delay_engine):
-    signal = speechlike(16_000, 0.2)
-    outputs = []
-    for block in (1, 37, 1600):
-        adapter = HostAdapter(delay_engine(), 16_000)
-        first = run(adapter, signal, block)
-        adapter.mix = 0.3
-        adapter.set_gains(input_db=3.0, output_db=-3.0)
-        second = run(adapter, signal[:, :100], min(block, 50))
-        adapter.mix = 0.9  # while the first change is still under way
-        outputs.append(np.concatenate([first, second, run(adapter, signal, block)], axis=1))
-    np.testing.assert_array_equal(outputs[1], outputs[0])
-    np.testing.assert_array_equal(outputs[2], outputs[0])
-
-
 def test_reset_repeats_bit_for_bit(delay_engine):
-    adapter = HostAdapter(delay_engine(), 44_100, 2, mix=0.8)
+    adapter = HostAdapter(delay_engine(), 44_100, 2, settled(mix=0.8))
     signal = speechlike(44_100, 0.3, 2)
     first = run(adapter, signal, 512)
     adapter.reset()
@@ -242,9 +229,3 @@ def test_unsupported_channel_counts_are_refused(delay_engine, channels):
 def test_other_layouts_and_types_are_refused(delay_engine, block):
     with pytest.raises(AudioError, match="must"):
         HostAdapter(delay_engine(), 48_000, 1).process(block)
-
-
-@pytest.mark.parametrize("settings_", [{"mix": -0.1}, {"mix": np.nan}, {"input_gain_db": 25}, {"output_gain_db": -61}])
-def test_settings_out_of_range_are_refused(delay_engine, settings_):
-    with pytest.raises(ConfigError, match=next(iter(settings_))):
-        HostAdapter(delay_engine(), 48_000, 1, **settings_)
