@@ -17,8 +17,9 @@ from streamvc.cli.plan import Job
 from streamvc.errors import StreamVCError
 
 if TYPE_CHECKING:
-    from streamvc.engine import Engine
-    from streamvc.plugin.render import RenderOptions, RenderReport
+    from streamvc.plugin.adapter import FrameEngine
+    from streamvc.plugin.midi.performance import Performance, Score
+    from streamvc.plugin.render import RenderReport
     from streamvc.presets.format import Preset
 
 _POLL_SECONDS = 0.1
@@ -34,7 +35,12 @@ class Outcome:
 
 
 def run(
-    jobs: Sequence[Job], preset: Preset, settings: Settings, workers: int, progress: Callable[[float], None]
+    jobs: Sequence[Job],
+    preset: Preset,
+    settings: Settings,
+    workers: int,
+    progress: Callable[[float], None],
+    score: Score | None = None,
 ) -> Iterator[Outcome]:
     """Render all jobs; one that fails with a `StreamVCError` does not keep the others from being rendered.
 
@@ -44,6 +50,7 @@ def run(
         settings: everything else.
         workers: processes; 1 works in this one.
         progress: called with the seconds of audio done since the last call.
+        score: MIDI that plays the converter, from the beginning in every file.
 
     Yields:
         One outcome per job, in the order of the jobs for one worker, as they come for several.
@@ -52,17 +59,16 @@ def run(
         StreamVCError: the model or the preset cannot be used, so no job can be done.
     """
     # Also for several workers, so that what is wrong with all jobs alike is said once.
-    engine = settings.engine(preset)
-    options = settings.render_options(preset)
+    renderer = _Renderer(preset, settings, score)
     workers = min(workers, len(jobs))
     if workers == 1:
         for job in jobs:
-            yield _attempt(job, engine, options, progress)
+            yield renderer.attempt(job, progress)
         return
-    del engine
+    del renderer
     new_folders = {folder for job in jobs for folder in job.target.parents if not folder.exists()}
     try:
-        yield from _in_processes(jobs, preset, settings, workers, progress)
+        yield from _in_processes(jobs, (preset, settings, score), workers, progress)
     finally:
         # A worker that made a folder cannot remove it while another one is still writing there.
         for folder in sorted(new_folders, key=lambda path: len(path.parts), reverse=True):
@@ -70,22 +76,43 @@ def run(
                 folder.rmdir()
 
 
-def _attempt(job: Job, engine: Engine, options: RenderOptions, progress: Callable[[float], None]) -> Outcome:
-    from streamvc.plugin.render import render_file
+class _Renderer:
+    """Renders one file after the other; all that is to be loaded is loaded when it is made."""
 
-    try:
-        return Outcome(job, report=render_file(job.source, job.target, engine, options, progress))
-    except StreamVCError as error:
-        return Outcome(job, error=error)
+    def __init__(self, preset: Preset, settings: Settings, score: Score | None) -> None:
+        self._preset, self._settings, self._score = preset, settings, score
+        self._engine = settings.engine(preset)
+        self._options = settings.render_options(preset)
+        if score is not None:
+            self._performance(score)
+
+    def attempt(self, job: Job, progress: Callable[[float], None]) -> Outcome:
+        from streamvc.plugin.render import render_file
+
+        engine: FrameEngine = self._engine
+        levels = None
+        try:
+            if self._score is not None:
+                performance = self._performance(self._score)
+                engine, levels = performance, performance.levels
+            return Outcome(job, report=render_file(job.source, job.target, engine, self._options, progress, levels))
+        except StreamVCError as error:
+            return Outcome(job, error=error)
+
+    def _performance(self, score: Score) -> Performance:
+        return score.perform(self._settings.converter(self._preset, self._engine.runtime))
 
 
 def _in_processes(
-    jobs: Sequence[Job], preset: Preset, settings: Settings, workers: int, progress: Callable[[float], None]
+    jobs: Sequence[Job],
+    task: tuple[Preset, Settings, Score | None],
+    workers: int,
+    progress: Callable[[float], None],
 ) -> Iterator[Outcome]:
     # A fresh interpreter each: ONNX Runtime and torch do not survive a fork of their threads.
     context = get_context("spawn")
     done, stop = context.Value("d", 0.0), context.Event()
-    pool = ProcessPoolExecutor(workers, context, initializer=_start_worker, initargs=(preset, settings, done, stop))
+    pool = ProcessPoolExecutor(workers, context, initializer=_start_worker, initargs=(task, done, stop))
     seen = 0.0
     try:
         waiting: set[Future[Outcome]] = {pool.submit(_work, job) for job in jobs}
@@ -109,11 +136,11 @@ def _in_processes(
 _worker: dict[str, Any] = {}
 
 
-def _start_worker(preset: Preset, settings: Settings, done: Any, stop: Any) -> None:
+def _start_worker(task: tuple[Preset, Settings, Score | None], done: Any, stop: Any) -> None:
     # Ctrl-C reaches the whole group of processes; the parent alone decides what it means.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGTERM, lambda number, frame: sys.exit(128 + number))
-    _worker.update(engine=settings.engine(preset), options=settings.render_options(preset), done=done, stop=stop)
+    _worker.update(renderer=_Renderer(*task), done=done, stop=stop)
 
 
 def _work(job: Job) -> Outcome:
@@ -123,4 +150,5 @@ def _work(job: Job) -> Outcome:
         with _worker["done"].get_lock():
             _worker["done"].value += seconds
 
-    return _attempt(job, _worker["engine"], _worker["options"], progress)
+    outcome: Outcome = _worker["renderer"].attempt(job, progress)
+    return outcome

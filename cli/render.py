@@ -13,6 +13,7 @@ from streamvc.cli.options import Settings, model_options, voice_options
 from streamvc.cli.plan import Job, plan
 
 if TYPE_CHECKING:
+    from streamvc.plugin.midi.performance import Score
     from streamvc.presets.format import Preset
 
 
@@ -29,6 +30,16 @@ if TYPE_CHECKING:
 @click.option(
     "-j", "--jobs", "workers", type=click.IntRange(1), default=1, show_default=True, help="Files at the same time."
 )
+@click.option(
+    "--midi", "midi_path", metavar="FILE", type=click.Path(path_type=Path), help="MIDI file that switches voices."
+)
+@click.option(
+    "--map",
+    "map_path",
+    metavar="FILE",
+    type=click.Path(path_type=Path),
+    help="What its messages mean (svc midi learn).  [default: program n is the n-th built-in voice, and more]",
+)
 @model_options
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object per file.")
 @click.pass_context
@@ -39,6 +50,8 @@ def render(
     preset_name: str,
     output: Path | None,
     workers: int,
+    midi_path: Path | None,
+    map_path: Path | None,
     as_json: bool,
     **options: Any,
 ) -> None:
@@ -47,16 +60,39 @@ def render(
     The output is as long as the input and aligned with it, at the same rate and with the same channels. Reads and
     writes wav, flac, aiff, ogg and mp3 (which pads its audio by some milliseconds). Files that cannot be rendered are
     reported and the others are rendered all the same; the exit code is 0 only if all went well.
+
+    With --midi, PRESET is the voice at the beginning, and the messages of the file take effect at their own times, to
+    the frame of 20 ms.
     """
     from streamvc.presets.store import resolve
 
     settings = Settings.from_options(**options)
     preset = resolve(preset_name)
+    score = _score(midi_path, map_path)
     jobs = plan(inputs, output, preset.name, settings.format)
-    ctx.exit(render_jobs(jobs, preset, settings, workers, as_json))
+    ctx.exit(render_jobs(jobs, preset, settings, workers, as_json, score))
 
 
-def render_jobs(jobs: list[Job], preset: Preset, settings: Settings, workers: int = 1, as_json: bool = False) -> int:
+def _score(midi_path: Path | None, map_path: Path | None) -> Score | None:
+    if midi_path is None:
+        if map_path is not None:
+            raise click.UsageError("--map says what a MIDI file means: give that with --midi.")
+        return None
+    from streamvc.cli.midi import load_map
+    from streamvc.plugin.midi.file import read_midi_file
+    from streamvc.plugin.midi.performance import Score
+
+    return Score(load_map(map_path), read_midi_file(midi_path))
+
+
+def render_jobs(
+    jobs: list[Job],
+    preset: Preset,
+    settings: Settings,
+    workers: int = 1,
+    as_json: bool = False,
+    score: Score | None = None,
+) -> int:
     """Render, show progress and results, and return the exit code: that of the first error, or 0.
 
     Raises:
@@ -71,7 +107,7 @@ def render_jobs(jobs: list[Job], preset: Preset, settings: Settings, workers: in
     outcomes: list[Outcome] = []
     label = jobs[0].source.name if len(jobs) == 1 else f"{len(jobs)} files"
     with report.progress_bar(report.total_seconds(jobs), label) as progress:
-        for outcome in run(jobs, preset, settings, workers, progress):
+        for outcome in run(jobs, preset, settings, workers, progress, score):
             outcomes.append(outcome)
             if not hold_back:
                 report.describe(outcome, as_json)

@@ -9,7 +9,7 @@ from streamvc.controls import FORMANT_RANGE, INTONATION_RANGE, PITCH_RANGE, SOUR
 from streamvc.plugin.levels import FADE_RANGE_MS, GAIN_RANGE_DB, GATE_RANGE_DB, MIX_RANGE
 
 Value = float | bool | None
-"""What a parameter may be set to: a number in its unit, a switch, or None for what the parameter calls off, auto or preset."""
+"""A number in the parameter's unit, a switch, or None for what the parameter calls off, auto or preset."""
 
 
 @dataclass(frozen=True)
