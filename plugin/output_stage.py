@@ -50,10 +50,18 @@ class OutputStage:
         count = source.shape[1]
         mix, gain, bypass = self._mix.take(count), self._gain.take(count), self._bypass.take(count)
         one = np.float32(1.0)
-        passed = source * bypass
-        source *= one - mix
-        source += mix * voice
+        # At rest, which is nearly always, most of the sum is known to be nothing.
+        moving = isinstance(bypass, np.ndarray)
+        if not moving and bypass == one:
+            return source
+        passed = source * bypass if moving else None
+        if isinstance(mix, np.ndarray) or mix != one:
+            source *= one - mix
+            source += mix * voice
+        else:
+            source[:] = voice
         source *= gain
-        source *= one - bypass
-        source += passed
+        if passed is not None:
+            source *= one - bypass
+            source += passed
         return source
