@@ -24,6 +24,7 @@ COMMANDS = {
     "convert": "streamvc.cli.convert:convert",
     "devices": "streamvc.cli.devices:devices",
     "evaluate": "streamvc.cli.evaluate:evaluate",
+    "jack": "streamvc.cli.jack:jack",
     "live": "streamvc.cli.live:live",
     "midi": "streamvc.cli.midi:midi",
     "preset": "streamvc.cli.preset:preset",

@@ -15,6 +15,7 @@ REPOSITORY = Path(__file__).resolve().parent.parent.parent
 PROJECT = tomllib.loads((REPOSITORY / "pyproject.toml").read_text(encoding="utf-8"))["project"]
 IMPORT_NAMES = {  # where the import name is not the name of the distribution
     "hibari-tts": {"hibari"},
+    "jack-client": {"jack"},
     "praat-parselmouth": {"parselmouth"},
     "python-rtmidi": {"rtmidi"},
     "scikit-learn": {"sklearn"},
