@@ -154,7 +154,7 @@ def small_live(tmp_path_factory: pytest.TempPathFactory) -> Path:
                 if "film" in name or ".head." in name:
                     parameter.add_(0.2 * torch.randn_like(parameter))
         save_model(model, folder / "live.safetensors", {"note": "untrained"})
-    export_onnx(folder / "live.safetensors", folder / "live.onnx")
+    export_onnx(folder / "live.safetensors", folder / "live.onnx", "fp32")
     return folder
 
 

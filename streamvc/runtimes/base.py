@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any, Protocol, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
 
-GRAPH_SCHEMA = 2
+GRAPH_SCHEMA = 3
 """Of the ONNX graphs that this version writes and reads."""
 
 Array: TypeAlias = NDArray[np.float32]
 RuntimeState: TypeAlias = tuple[Any, ...]
-"""Opaque and immutable: a step gives a new one and leaves the old one as it was."""
+"""Opaque and immutable: a step gives a new one and leaves the old one as it was. Streams are rows of its arrays."""
 
 
 class Runtime(Protocol):
@@ -30,9 +31,11 @@ class Runtime(Protocol):
     """Size of the speaker latent."""
     supports_formant: bool
     """Whether the formant control has an effect."""
+    batched: bool
+    """Whether `step_batch` takes more than one stream."""
 
     def initial_state(self) -> RuntimeState:
-        """The state before the first sample: silence."""
+        """The state of one stream before the first sample: silence."""
         ...
 
     def step(
@@ -40,3 +43,22 @@ class Runtime(Protocol):
     ) -> tuple[Array, RuntimeState]:
         """Samples `[n * frame]` in, as many out, with `latent [64]` and `controls [N_CONTROLS]`."""
         ...
+
+    def step_batch(
+        self, samples: Array, latents: Array, controls: Array, state: RuntimeState
+    ) -> tuple[Array, RuntimeState]:
+        """Several streams: samples `[b, n * frame]`, `latents [b, 64]`, `controls [b, N_CONTROLS]` -> `[b, n * frame]`.
+
+        The state is that of :func:`stack`: row by row what each stream has alone.
+        """
+        ...
+
+
+def stack(states: Sequence[RuntimeState]) -> RuntimeState:
+    """The state of several streams, given theirs."""
+    return tuple(np.concatenate(leaves) for leaves in zip(*states, strict=True))
+
+
+def rows(state: RuntimeState, which: Sequence[int]) -> RuntimeState:
+    """The state of some of the streams, in that order; a copy."""
+    return tuple(np.asarray(leaf)[list(which)] for leaf in state)

@@ -2,8 +2,9 @@
 
     python -m streamvc.runtimes.export streamvc/weights/live.safetensors streamvc/weights/live.onnx
 
-Weights are stored in float16, as in the checkpoint, and cast once when the graph is loaded; with `--precision int8` the
-large products are stored and computed in eight bits.
+The large products of the `live` model are stored and computed in eight bits, which is what is shipped; with
+`--precision fp32` they are not. All other weights are stored in float16, as in the checkpoint, and cast once when the
+graph is loaded.
 """
 
 from __future__ import annotations
@@ -54,8 +55,8 @@ class _Whole(nn.Module):
         return (audio, *flatten_state(after))
 
 
-def export_onnx(weights: Path, graph: Path, precision: Precision = "fp32") -> None:
-    """Write the graph of a checkpoint, atomically.
+def export_onnx(weights: Path, graph: Path, precision: Precision | None = None) -> None:
+    """Write the graph of a checkpoint, atomically; `live` in int8 and `paper` in fp32 when no precision is asked for.
 
     Raises:
         ConfigError: `int8` is asked of another model than `live`.
@@ -69,18 +70,25 @@ def export_onnx(weights: Path, graph: Path, precision: Precision = "fp32") -> No
         raise RuntimeUnavailableError("Export needs the package onnx; run `pip install 'streamvc[train]'`.") from None
     model = load_model(weights, transform="matmul")
     step = FrameStep(model.analyse_in_double()) if isinstance(model, LiveModel) else _Whole(model)
+    if precision is None:
+        precision = "int8" if isinstance(step, FrameStep) else "fp32"
     if precision == "int8" and not isinstance(step, FrameStep):
         raise ConfigError("Only the live model is exported in int8; choose the precision fp32.")
     with torch.no_grad():
         state = step.initial_state()
     names = [f"state{i}" for i in range(len(state))]
-    inputs = (torch.zeros(1, FRAME), torch.zeros(1, model.config.latent_dim), torch.zeros(1, N_CONTROLS), *state)
+    batched = isinstance(step, FrameStep)
+    # Traced with two streams, so that nothing takes their number for a constant 1.
+    examples = (torch.zeros(1, FRAME), torch.zeros(1, model.config.latent_dim), torch.zeros(1, N_CONTROLS), *state)
+    inputs = tuple(torch.cat((tensor, tensor)) if batched else tensor for tensor in examples)
     with torch.no_grad(), _quiet(), tempfile.TemporaryDirectory() as folder:
         draft = str(Path(folder) / "draft.onnx")
+        given = ["samples", "latent", "controls", *names]
+        taken = ["audio", *(f"next_{name}" for name in names)]
         torch.onnx.export(
             step.eval(), inputs, draft, opset_version=_OPSET, dynamo=False, do_constant_folding=False,
-            input_names=["samples", "latent", "controls", *names],
-            output_names=["audio", *(f"next_{name}" for name in names)],
+            input_names=given, output_names=taken, custom_opsets={"com.microsoft": 1},
+            dynamic_axes={name: {0: "streams"} for name in (*given, *taken)} if batched else None,
         )
         proto = onnx.load(draft)
     if precision == "int8" and isinstance(step, FrameStep):
@@ -89,7 +97,7 @@ def export_onnx(weights: Path, graph: Path, precision: Precision = "fp32") -> No
     _halve(proto)
     meta: dict[str, Any] = {
         "schema": GRAPH_SCHEMA, "fingerprint": fingerprint(weights), "latent_dim": model.config.latent_dim,
-        "supports_formant": model.supports_formant, "precision": precision,
+        "supports_formant": model.supports_formant, "precision": precision, "batched": batched,
         "state": [_describe(name, tensor) for name, tensor in zip(names, state, strict=True)],
     }
     entry = proto.metadata_props.add()
@@ -163,7 +171,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("weights", type=Path)
     parser.add_argument("graph", type=Path)
-    parser.add_argument("--precision", choices=("fp32", "int8"), default="fp32")
+    parser.add_argument("--precision", choices=("fp32", "int8"), default=None)
     options = parser.parse_args(arguments)
     export_onnx(options.weights, options.graph, options.precision)
     print(f"{options.graph}: {options.graph.stat().st_size / 1e6:.1f} MB")

@@ -1,4 +1,8 @@
-"""The default runtime: one ONNX graph of the whole step, on one thread, without torch."""
+"""The default runtime: one ONNX graph of the whole step, on one thread, without torch.
+
+A step is a plain `run` with new arrays: binding inputs and outputs to buffers of our own was measured and is not faster
+(docs/performance.md), and a state that is handed out must stay as it is.
+"""
 
 from __future__ import annotations
 
@@ -56,29 +60,38 @@ class OnnxRuntime:
             raise CheckpointError(f"{graph} was written by another version of streamvc; export it again.")
         self.fingerprint = str(meta["fingerprint"])
         self.latent_dim = int(meta["latent_dim"])
-        self.supports_formant = bool(meta["supports_formant"])
+        self.supports_formant, self.batched = bool(meta["supports_formant"]), bool(meta["batched"])
+        self.precision = str(meta["precision"])
         self._inputs = [i.name for i in self._session.get_inputs()]
         self._outputs = [o.name for o in self._session.get_outputs()]
         self._silence = tuple(_initial(state) for state in meta["state"])
 
     def initial_state(self) -> RuntimeState:
-        """The state before the first sample."""
+        """The state of one stream before the first sample."""
         return self._silence
 
     def step(
         self, samples: Array, latent: Array, controls: Array, state: RuntimeState
     ) -> tuple[Array, RuntimeState]:
         """See :class:`streamvc.runtimes.base.Runtime`."""
-        frames = np.ascontiguousarray(samples, dtype=np.float32).reshape(-1, 1, FRAME)
-        head = (np.asarray(latent, np.float32).reshape(1, -1), np.asarray(controls, np.float32).reshape(1, -1))
+        audio, state = self.step_batch(samples[np.newaxis], latent[np.newaxis], controls[np.newaxis], state)
+        return audio[0], state
+
+    def step_batch(
+        self, samples: Array, latents: Array, controls: Array, state: RuntimeState
+    ) -> tuple[Array, RuntimeState]:
+        """See :class:`streamvc.runtimes.base.Runtime`."""
+        samples = np.asarray(samples, np.float32)
+        voices = np.ascontiguousarray(latents, np.float32), np.ascontiguousarray(controls, np.float32)
         outputs = []
-        for frame in frames:
+        for start in range(0, samples.shape[1], FRAME):
+            frame = np.ascontiguousarray(samples[:, start : start + FRAME])
             audio, *after = self._session.run(
-                self._outputs, dict(zip(self._inputs, (frame, *head, *state), strict=True))
+                self._outputs, dict(zip(self._inputs, (frame, *voices, *state), strict=True))
             )
-            outputs.append(audio[0])
+            outputs.append(audio)
             state = tuple(after)
-        return np.concatenate(outputs), state
+        return (outputs[0] if len(outputs) == 1 else np.concatenate(outputs, axis=1)), state
 
 
 def _initial(state: dict[str, Any]) -> np.ndarray:

@@ -32,19 +32,26 @@ class TorchRuntime:
         self.fingerprint = fingerprint(weights)
         self.latent_dim = self.model.config.latent_dim
         self.supports_formant = self.model.supports_formant
+        self.batched = isinstance(self.model, LiveModel)  # the rows of a paper state are not streams alone
         self._silence = self.model.initial_state(1)
 
     def initial_state(self) -> RuntimeState:
-        """The state before the first sample."""
+        """The state of one stream before the first sample."""
         return tuple(flatten_state(self._silence))
 
-    @torch.inference_mode()
     def step(
         self, samples: Array, latent: Array, controls: Array, state: RuntimeState
     ) -> tuple[Array, RuntimeState]:
         """See :class:`streamvc.runtimes.base.Runtime`."""
-        x, voice, how = (
-            torch.from_numpy(np.array(array, dtype=np.float32)).unsqueeze(0) for array in (samples, latent, controls)
-        )
-        audio, after = self.model.step(x, voice, how, unflatten_state(self._silence, state))
-        return audio[0].numpy(), tuple(flatten_state(after))
+        audio, after = self.step_batch(samples[np.newaxis], latent[np.newaxis], controls[np.newaxis], state)
+        return audio[0], after
+
+    @torch.inference_mode()
+    def step_batch(
+        self, samples: Array, latents: Array, controls: Array, state: RuntimeState
+    ) -> tuple[Array, RuntimeState]:
+        """See :class:`streamvc.runtimes.base.Runtime`."""
+        x, voices, how = (torch.from_numpy(np.array(array, dtype=np.float32)) for array in (samples, latents, controls))
+        leaves = [torch.as_tensor(leaf) for leaf in state]
+        audio, after = self.model.step(x, voices, how, unflatten_state(self._silence, leaves))
+        return audio.numpy(), tuple(flatten_state(after))

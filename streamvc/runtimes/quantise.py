@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-BLOCK = 64
+BLOCK = 128
 """Inputs that share a scale."""
 
 
@@ -39,7 +39,8 @@ def quantise(proto: Any, products: Mapping[str, tuple[NDArray[np.float32], NDArr
             "MatMulNBits", [node.input[0], *names[:2], "", "", names[2]], list(node.output), name,
             domain="com.microsoft", K=inputs, N=outputs, bits=8, block_size=BLOCK, accuracy_level=4,
         ))
-    proto.opset_import.append(helper.make_opsetid("com.microsoft", 1))
+    if not any(o.domain == "com.microsoft" for o in proto.opset_import):
+        proto.opset_import.append(helper.make_opsetid("com.microsoft", 1))
     _drop_unused(graph)
 
 

@@ -36,7 +36,7 @@ def test_pitch_is_computed_in_double_precision_throughout(small_live):
     graph = onnx.load(small_live / "live.onnx").graph
     single = [
         node.name for node in graph.node
-        if node.name.startswith(("/pitch/", "/pulses/")) and node.op_type == "Cast"
+        if node.name.startswith(("/yin/", "/pitch/", "/pulses/")) and node.op_type == "Cast"
         and node.attribute[0].i == onnx.TensorProto.FLOAT
     ]
     # Candidates are 0 or 1 and counted in float32; nothing else is.
@@ -58,10 +58,11 @@ def test_a_graph_that_cannot_be_written_is_said_so(small_live, tmp_path):
 
 def test_eight_bits_are_close_to_single_precision(small_live, tmp_path, speech, latents, onnx_runtime, run, capsys):
     graph = tmp_path / "int8.onnx"
-    main([str(small_live / "live.safetensors"), str(graph), "--precision", "int8"])
+    main([str(small_live / "live.safetensors"), str(graph)])
     assert "int8.onnx" in capsys.readouterr().out
     operators = [node.op_type for node in onnx.load(graph).graph.node]
-    assert operators.count("MatMulNBits") == 12  # two in each of six blocks
+    assert operators.count("MatMulNBits") == 13  # two in each of six blocks, and what expands a frame to quarters
+    assert (onnx_runtime.precision, OnnxRuntime(graph).precision) == ("fp32", "int8")
     x = speech[40 * FRAME : 100 * FRAME]
     exact, rough = (run(r, x, latents[0], PACKED) for r in (onnx_runtime, OnnxRuntime(graph)))
     noise = np.mean((exact - rough) ** 2) / np.mean(exact**2)

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import numpy as np
 import pytest
 import torch
 
 from streamvc.config import FRAME, LiveConfig, YinConfig
 from streamvc.errors import ConfigError
 from streamvc.model.live import LiveModel
-from streamvc.runtimes.frame import FrameStep, Layout
+from streamvc.runtimes.frame import FrameStep
+from streamvc.runtimes.frame_state import Layout
 
 SMALL = {
     "encoder_width": 24, "encoder_blocks": 2, "speech_width": 16, "speech_blocks": 1, "decoder_width": 32,
@@ -40,30 +40,33 @@ def model(request):
     return built
 
 
-@pytest.mark.parametrize(
-    "controls",
+CONTROLS = torch.tensor(
     [[5.0, 0.2, 0.0, 0.0, 1.0, 0.0], [5.3, 0.3, 3.0, 1.7, 1.4, 0.0], [4.6, 0.1, -4.0, -3.2, 0.5, 4.9]],
-    ids=["plain", "up", "down and locked"],
+    dtype=torch.float64,
 )
-def test_in_double_precision_it_is_the_model(model, voice, controls):
-    x = voice(60 * FRAME).unsqueeze(0)
-    packed = torch.tensor([controls], dtype=torch.float64)
-    latents = torch.randn(2, 1, 64, dtype=torch.float64)
+
+
+@pytest.mark.parametrize("streams", [[0], [1], [2], [0, 1, 2]], ids=["plain", "up", "down and locked", "all at once"])
+def test_in_double_precision_it_is_the_model(model, voice, streams):
+    count = len(streams)
+    x = torch.stack([voice(60 * FRAME, 110 * 1.4**stream) for stream in streams])
+    packed = CONTROLS[streams]
+    latents = torch.randn(2, count, 64, dtype=torch.float64)
     step = FrameStep(model)
     with torch.no_grad():
-        state, exact = step.initial_state()
-        expected, reference = [], model.initial_state(1)
-        actual = []
+        state = [leaf.repeat(count, *[1] * (leaf.dim() - 1)) for leaf in step.initial_state()]
+        expected, actual, reference = [], [], model.initial_state(count)
         for frame in range(60):
             piece = x[:, frame * FRAME : (frame + 1) * FRAME]
             latent = latents[frame // 25 % 2]
             audio, reference = model.step(piece, latent, packed, reference)
             expected.append(audio)
-            audio, state, exact = step(piece, latent, packed, state, exact)
+            audio, *state = step(piece, latent, packed, *state)
             actual.append(audio)
     expected, actual = torch.cat(expected, 1), torch.cat(actual, 1)
-    assert expected.abs().max() > 0.01
-    assert (actual - expected).abs().max() < 1e-10 * expected.abs().max()
+    for one, other in zip(expected, actual, strict=True):
+        assert one.abs().max() > 0.01
+        assert (other - one).abs().max() < 1e-10 * one.abs().max()
 
 
 def test_the_noise_comes_round(model):
@@ -71,27 +74,27 @@ def test_the_noise_comes_round(model):
     step = FrameStep(model)
     rows = step.noise.shape[0]
     with torch.no_grad():
-        state, exact = step.initial_state()
+        state = step.initial_state()
         places = []
         for _ in range(rows + 2):
-            places.append(int(step.layout.split(state)["noise"]))
-            _, state, exact = step(torch.zeros(1, FRAME).double(), torch.zeros(1, 64).double(),
-                                   torch.tensor([[5.0, 0.2, 0, 0, 1, 0]]).double(), state, exact)
+            places.append(int(step.layout.split(state[0])["noise"]))
+            _, *state = step(torch.zeros(1, FRAME).double(), torch.zeros(1, 64).double(), CONTROLS[:1], *state)
     assert places == [*range(rows), 0, 1]
 
 
 def test_a_configuration_that_it_does_not_know_is_refused():
-    model = LiveModel(LiveConfig(**SMALL, fine_hop=80, response=400, spectrum=512))
-    model.config = LiveConfig(**SMALL, response=392)
-    with pytest.raises(ConfigError, match="filters in steps of 16"):
+    with pytest.raises(ConfigError, match="filters of up to 320 samples in steps of 40"):
+        FrameStep(LiveModel(LiveConfig(**SMALL, response=400)))
+    model = LiveModel(LiveConfig(**SMALL))
+    model.config = LiveConfig(**SMALL, yin=YinConfig(window=320))
+    with pytest.raises(ConfigError, match="YIN windows of 480 samples"):
         FrameStep(model)
 
 
 def test_a_layout_takes_apart_what_it_put_together():
-    layout = Layout({"a": (2, 3), "b": (1,), "c": (4,)})
-    tensors = {"a": torch.randn(2, 3), "b": torch.randn(1), "c": torch.randn(4)}
-    vector = layout.join(tensors)
-    assert vector.shape == (layout.size,) == (11,)
-    for name, tensor in layout.split(vector).items():
-        assert torch.equal(tensor, tensors[name])
-    assert np.prod(layout.shapes["a"]) == 6
+    layout = Layout({"a": 6, "b": 1, "c": 4})
+    tensors = {"a": torch.randn(5, 2, 3), "b": torch.randn(5, 1), "c": torch.randn(5, 4)}
+    rows = layout.join(tensors)
+    assert rows.shape == (5, layout.size) == (5, 11)
+    for name, tensor in layout.split(rows).items():
+        assert torch.equal(tensor, tensors[name].reshape(5, -1))

@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 from streamvc.config import FRAME
 from streamvc.controls import Controls, Voice, pack
+from streamvc.runtimes.base import rows, stack
 
 VOICE = Voice(np.zeros(64), 5.2, 0.25)
 SETTINGS = {
@@ -106,6 +107,29 @@ def test_the_input_is_left_alone(runtime, speech, latents):
     assert np.array_equal(x, speech[: 4 * FRAME])
     assert np.array_equal(latent, latents[0])
     assert np.array_equal(packed, before)
+
+
+def test_streams_of_a_batch_are_what_each_is_alone(runtime, run, speech, latents):
+    """Each with its own voice and controls, one of them starting later; and no trace of one in another."""
+    packed = [pack(VOICE, SETTINGS[name]) for name in ("plain", "up", "locked")]
+    sounds = [speech[start * FRAME : (start + 70) * FRAME] for start in (20, 50, 90)]
+    voices = [latents[0], latents[1], -latents[0]]
+    alone = [run(runtime, *each) for each in zip(sounds, voices, packed, strict=True)]
+    state = stack([runtime.initial_state()] * 2)
+    first, state = runtime.step_batch(
+        np.stack([sounds[0][: 10 * FRAME], sounds[1][: 10 * FRAME]]), np.stack(voices[:2]), np.stack(packed[:2]), state
+    )
+    # The third comes in between, so that the rows of the others move.
+    parts = rows(state, [0]), runtime.initial_state(), rows(state, [1])
+    order = [0, 2, 1]
+    x = np.stack([sounds[0][10 * FRAME :], sounds[2][: 60 * FRAME], sounds[1][10 * FRAME :]])
+    rest, _ = runtime.step_batch(
+        x, np.stack([voices[i] for i in order]), np.stack([packed[i] for i in order]), stack(parts)
+    )
+    together = [np.concatenate((first[0], rest[0])), np.concatenate((first[1], rest[2])), rest[1]]
+    for one, other in zip(alone, together, strict=True):
+        assert np.abs(one).max() > 0.02
+        assert np.abs(one[: len(other)] - other).max() <= 1e-5 * np.abs(one).max()
 
 
 def test_read_only_arrays_are_fine(runtime, speech, latents):

@@ -1,0 +1,52 @@
+"""Operations that the exporter would write in several nodes, or decide for good, and that the graph has as one."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Callable
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+
+def norm(x: Tensor, gain: Tensor, offset: Tensor, eps: float) -> Tensor:
+    """Layer norm over the last axis; gain and offset may differ from stream to stream."""
+    result: Tensor = _Norm.apply(x, gain, offset, eps)  # type: ignore[no-untyped-call]
+    return result
+
+
+def gelu(x: Tensor) -> Tensor:
+    """The exact (erf) GELU."""
+    result: Tensor = _Gelu.apply(x)  # type: ignore[no-untyped-call]
+    return result
+
+
+def branch(function: Callable[..., Tensor]) -> Callable[..., Tensor]:
+    """Scripted, not traced: what depends on values becomes a branch of the exported graph."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", DeprecationWarning)  # it stays for as long as the exporter that reads it
+        scripted: Callable[..., Tensor] = torch.jit.script(function)
+    return scripted
+
+
+class _Norm(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx: Any, x: Tensor, gain: Tensor, offset: Tensor, eps: float) -> Tensor:
+        return F.layer_norm(x, x.shape[-1:], eps=eps) * gain + offset
+
+    @staticmethod
+    def symbolic(g: Any, x: Any, gain: Any, offset: Any, eps: float) -> Any:
+        return g.op("LayerNormalization", x, gain, offset, axis_i=-1, epsilon_f=eps)
+
+
+class _Gelu(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx: Any, x: Tensor) -> Tensor:
+        return F.gelu(x)
+
+    @staticmethod
+    def symbolic(g: Any, x: Any) -> Any:
+        # Standard from opset 20 on; before that only ONNX Runtime's own set has it.
+        return g.op("com.microsoft::Gelu", x)
