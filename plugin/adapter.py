@@ -48,12 +48,31 @@ def check_sample_rate(sample_rate: float) -> int:
     Raises:
         AudioError: it is no whole number from 8000 to 192000.
     """
+    if isinstance(sample_rate, bool) or not isinstance(sample_rate, (int, float, np.integer, np.floating)):
+        raise AudioError(f"A sample rate is a number of Hz, not {sample_rate!r}.")
     if not float(sample_rate).is_integer() or not MIN_SAMPLE_RATE <= sample_rate <= MAX_SAMPLE_RATE:
         raise AudioError(
             f"A sample rate of {sample_rate:g} Hz is not supported: use a whole number from {MIN_SAMPLE_RATE} "
             f"to {MAX_SAMPLE_RATE}."
         )
     return int(sample_rate)
+
+
+def check_finite(block: Samples, sample_rate: float, position: int = 0) -> None:
+    """Refuse samples [channels, n] that are no numbers.
+
+    Args:
+        block: of a stream of which `position` samples at `sample_rate` Hz came before.
+
+    Raises:
+        AudioError: a sample is NaN or infinite; the message says at which time.
+    """
+    finite = np.isfinite(block)
+    if not finite.all():
+        seconds = (position + int(np.argmin(finite.all(axis=0)))) / sample_rate
+        raise AudioError(
+            f"The audio holds NaN or infinite samples, the first of them at {seconds:.3f} s: repair or replace it."
+        )
 
 
 def latency_at(model: LatencyReport, sample_rate: float) -> LatencyReport:
@@ -188,13 +207,7 @@ class HostAdapter:
             raise AudioError(f"Audio must be float32 with full scale at 1, not {block.dtype}: convert it first.")
         if block.ndim != 2 or block.shape[0] != self.channels:
             raise AudioError(f"Audio must have the shape [{self.channels}, samples], not {list(block.shape)}.")
-        finite = np.isfinite(block)
-        if not finite.all():
-            first = int(np.argmin(finite.all(axis=0)))
-            seconds = (self._position + first) / self.sample_rate
-            raise AudioError(
-                f"The audio holds NaN or infinite samples, the first of them at {seconds:.3f} s: repair or replace it."
-            )
+        check_finite(block, self.sample_rate, self._position)
 
     def _process_chunk(self, block: Samples) -> Samples:
         # Row by row, since numpy's own sum over the channels rounds differently for different block sizes.
