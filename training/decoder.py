@@ -154,8 +154,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--noise", type=float, default=0.1, help="spread of the noise added to content")
     parser.add_argument("--speaker", type=float, default=0.05, help="weight of naming the speaker from the latent")
     parser.add_argument("--adversarial", action="store_true", help="train with discriminators")
-    parser.add_argument("--critic-kind", choices=("magnitude", "complex"), default="magnitude", help="what they see")
-    parser.add_argument("--critic-rate", type=float, default=5e-4, help="learning rate of the discriminators")
+    parser.add_argument("--critic-rate", type=float, default=3e-4, help="learning rate of the discriminators")
     parser.add_argument("--critic-every", type=int, default=1, help="steps between those with discriminators")
     parser.add_argument("--critic-samples", type=int, default=8_000, help="samples of each crop that they judge")
     parser.add_argument("--reconstruction", type=float, default=3.0, help="weight of the spectral loss beside them")
@@ -198,11 +197,11 @@ def main(arguments: Sequence[str] | None = None) -> None:
         nn.ModuleList((model.speech_encoder, head)).requires_grad_(False)
     trained = [p for p in learned.parameters() if p.requires_grad]
     optimiser = torch.optim.AdamW(trained, lr=options.rate, betas=(0.8, 0.98), weight_decay=0.01)
-    critics = Discriminators(options.critic_kind) if options.adversarial else None
+    critics = Discriminators() if options.adversarial else None
     critic_optimiser = None
     if critics:
         critic_optimiser = torch.optim.AdamW(
-            critics.parameters(), lr=options.critic_rate, betas=(0.5, 0.9), weight_decay=0.01
+            critics.parameters(), lr=options.critic_rate, betas=(0.5, 0.9), weight_decay=0.0
         )
     if critics and options.critics:
         critics.load_state_dict(torch.load(options.critics, map_location="cpu", weights_only=True)["critics"])

@@ -1,69 +1,105 @@
-"""Discriminators of spectrograms at several resolutions, small enough for two cores."""
+"""Discriminators of log spectrograms at several resolutions, small enough for two cores.
+
+What a discriminator sees decided how fast it learns (docs/experiments.md): logs of magnitudes with mean 0 and spread 1
+beside roots or complex values, and convolutions over time that take all frequencies as channels beside those that
+slide along both and cannot tell where they are.
+"""
 
 from __future__ import annotations
-
-from typing import Literal
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
-from torch.nn.utils.parametrizations import weight_norm
 
 from streamvc.training.losses.adversarial import Judgement
 
-Kind = Literal["magnitude", "complex"]
-_FLOOR = 1e-5
+SIZES = (256, 512, 1024)
+"""STFT sizes in samples; hops are a quarter of them."""
+_FLOOR = 1e-9
+_SLOPE = 0.2
 
 
-class StftDiscriminator(nn.Module):
-    """Judges one STFT: `[batch, samples]` -> logits over time and frequency.
+class _Spectrogram(nn.Module):
+    """`[batch, samples]` -> log magnitudes `[batch, bins, time]`, about -2 to 2 for speech at -26 dB of full scale."""
 
-    `magnitude` sees magnitudes alone (as in UnivNet, Jang et al. 2021, section 2.2), which is what a decoder whose
-    filters have minimum phase can answer for; `complex` sees real and imaginary parts (as in EnCodec, Defossez et al.
-    2022). Both see them to the power 0.3: quiet detail counts as it does to an ear.
-    """
+    window: Tensor
 
-    def __init__(self, size: int, channels: int, kind: Kind) -> None:
+    def __init__(self, size: int) -> None:
         super().__init__()
-        self.size, self.kind = size, kind
-        self.window: Tensor
+        self.size = size
         self.register_buffer("window", torch.hann_window(size), persistent=False)
-        first = 2 if kind == "complex" else 1
-        shapes = [(first, channels, (3, 9), (1, 2), 1), (channels, channels, (3, 7), (1, 2), 1),
-                  (channels, 2 * channels, (3, 5), (1, 2), 2), (2 * channels, 2 * channels, (3, 5), (1, 2), 4)]
-        self.layers = nn.ModuleList(
-            weight_norm(nn.Conv2d(a, b, kernel, stride, ((kernel[0] // 2) * dilation, kernel[1] // 2), (dilation, 1)))
-            for a, b, kernel, stride, dilation in shapes
-        )
-        self.last = weight_norm(nn.Conv2d(2 * channels, 1, (3, 3), padding=1))
 
-    def forward(self, x: Tensor) -> Judgement:
-        y = self._spectrogram(x).contiguous(memory_format=torch.channels_last)
-        inner = []
-        for layer in self.layers:
-            y = F.leaky_relu(layer(y), 0.2)
-            inner.append(y)
-        return self.last(y), inner
-
-    def _spectrogram(self, x: Tensor) -> Tensor:
-        """`[batch, 1 or 2, time, frequency]`."""
+    def forward(self, x: Tensor) -> Tensor:
         spectrum = torch.stft(
             x.float(), self.size, self.size // 4, window=self.window, center=False, normalized=True, return_complex=True
         )
-        power = (spectrum.real.square() + spectrum.imag.square()).clamp(min=_FLOOR**2)
-        if self.kind == "magnitude":
-            return (power**0.15).unsqueeze(1).transpose(2, 3)
-        return (torch.stack((spectrum.real, spectrum.imag), dim=1) * (power**-0.35).unsqueeze(1)).transpose(2, 3)
+        power = spectrum.real.square() + spectrum.imag.square()
+        return (0.5 * torch.log(power + _FLOOR) + 5) / 2.5
+
+
+class EnvelopeDiscriminator(nn.Module):
+    """Judges how whole spectra follow each other: convolutions over time with all frequencies as channels."""
+
+    def __init__(self, size: int, channels: int = 192) -> None:
+        super().__init__()
+        self.spectrogram = _Spectrogram(size)
+        shapes = [(size // 2 + 1, 3, 1), (channels, 5, 1), (channels, 5, 2), (channels, 3, 1)]
+        self.layers = nn.ModuleList(nn.Conv1d(a, channels, kernel, dilation=d) for a, kernel, d in shapes)
+        self.last = nn.Conv1d(channels, 1, 1)
+        _initialise(self)
+
+    def forward(self, x: Tensor) -> Judgement:
+        y, inner = self.spectrogram(x), []
+        for layer in self.layers:
+            y = F.leaky_relu(layer(y), _SLOPE)
+            inner.append(y)
+        return self.last(y), inner
+
+
+class TextureDiscriminator(nn.Module):
+    """Judges the fine structure of small patches, told where they are (UnivNet, Jang et al. 2021, section 2.2)."""
+
+    def __init__(self, size: int, channels: int = 16) -> None:
+        super().__init__()
+        self.spectrogram = _Spectrogram(size)
+        place = torch.linspace(0, 1, size // 2 + 1)
+        self.places: Tensor
+        self.register_buffer("places", torch.stack((2 * place - 1, torch.cos(torch.pi * place))), persistent=False)
+        wide = 2 * channels
+        shapes = [(3, channels, (3, 9)), (channels, wide, (3, 7)), (wide, wide, (3, 5)), (wide, wide, (3, 5))]
+        self.layers = nn.ModuleList(nn.Conv2d(a, b, k, (1, 2), (k[0] // 2, k[1] // 2)) for a, b, k in shapes)
+        self.last = nn.Conv2d(wide, 1, 3, padding=1)
+        _initialise(self)
+
+    def forward(self, x: Tensor) -> Judgement:
+        y = self.spectrogram(x).transpose(1, 2).unsqueeze(1)  # [batch, 1, time, bins]
+        places = self.places[None, :, None].expand(y.shape[0], -1, y.shape[2], -1)
+        y = torch.cat((y, places), dim=1).contiguous(memory_format=torch.channels_last)
+        inner = []
+        for layer in self.layers:
+            y = F.leaky_relu(layer(y), _SLOPE)
+            inner.append(y)
+        return self.last(y), inner
 
 
 class Discriminators(nn.Module):
-    """One discriminator per STFT size."""
+    """Envelopes at every STFT size, textures at the first `textures` of them."""
 
-    def __init__(
-        self, kind: Kind = "magnitude", sizes: tuple[int, ...] = (256, 512, 1024), channels: int = 16
-    ) -> None:
+    def __init__(self, textures: int = 1) -> None:
         super().__init__()
-        self.members = nn.ModuleList(StftDiscriminator(size, channels, kind) for size in sizes)
+        self.envelopes = nn.ModuleList(EnvelopeDiscriminator(size) for size in SIZES)
+        self.textures = nn.ModuleList(TextureDiscriminator(size) for size in SIZES[:textures])
 
     def forward(self, x: Tensor) -> list[Judgement]:
-        return [member(x) for member in self.members]
+        return [member(x) for member in (*self.envelopes, *self.textures)]
+
+
+def _initialise(module: nn.Module) -> None:
+    # PyTorch's own start lets signals fade from layer to layer, and these discriminators then learn nothing for long.
+    for layer in module.modules():
+        if isinstance(layer, nn.Conv1d | nn.Conv2d):
+            nn.init.kaiming_normal_(layer.weight, a=_SLOPE)
+            if layer.out_channels == 1:
+                layer.weight.data *= 0.3
+            assert layer.bias is not None
+            nn.init.zeros_(layer.bias)
