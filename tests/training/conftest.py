@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -23,6 +24,12 @@ def speak(f0: float, seconds: float, seed: int) -> np.ndarray:
     )
     rhythm = 0.55 + 0.45 * np.sin(2 * np.pi * 3.1 * time)
     return np.asarray(0.1 * voice * rhythm + 0.001 * random.standard_normal(len(time)), np.float32)
+
+
+@pytest.fixture(scope="session")
+def make_speech() -> Callable[[float, float, int], np.ndarray]:
+    """`make_speech(f0 in Hz, seconds, seed)`: see :func:`speak`."""
+    return speak
 
 
 @pytest.fixture(scope="session")

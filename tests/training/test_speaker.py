@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -18,19 +19,19 @@ from streamvc.training import speaker
 from streamvc.training.speaker_pool import CLIP_FRAMES
 from streamvc.training.verifier import EMBEDDING
 
-from .conftest import SPEAKERS, speak
+VOICES = {"low": 110.0, "high": 220.0, "mid": 160.0}
 
 
 @pytest.fixture(scope="module")
-def pool(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def pool(tmp_path_factory: pytest.TempPathFactory, make_speech: Callable[[float, float, int], np.ndarray]) -> Path:
     """Four clips of each of three voices; a voice's embedding is a random direction of its own."""
     folder = tmp_path_factory.mktemp("pool")
     random = np.random.default_rng(3)
     clips, embeddings, names = [], [], []
-    for name, f0 in SPEAKERS.items():
+    for name, f0 in VOICES.items():
         direction = random.random(EMBEDDING).astype(np.float32)
         for i in range(4):
-            clips.append(speak(f0, CLIP_FRAMES * FRAME / 16_000, seed=i)[: CLIP_FRAMES * FRAME])
+            clips.append(make_speech(f0, CLIP_FRAMES * FRAME / 16_000, i)[: CLIP_FRAMES * FRAME])
             embeddings.append(direction / np.linalg.norm(direction))
             names.append(f"{name}/1")
     (np.stack(clips) * 32_767).round().astype("<i2").tofile(folder / "clips.i16")

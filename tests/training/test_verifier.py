@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib.util
 import json
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -15,7 +16,7 @@ from streamvc.training import speaker_pool
 from streamvc.training.speaker import Pool
 from streamvc.training.verifier import EMBEDDING
 
-from .conftest import speak
+Speak = Callable[[float, float, int], np.ndarray]
 
 needs_resemblyzer = pytest.mark.skipif(
     any(importlib.util.find_spec(name) is None for name in ("resemblyzer", "librosa", "webrtcvad")),
@@ -24,25 +25,25 @@ needs_resemblyzer = pytest.mark.skipif(
 
 
 @needs_resemblyzer
-def test_it_agrees_with_the_package() -> None:
+def test_it_agrees_with_the_package(make_speech: Speak) -> None:
     from streamvc.training.evaluation.speaker import cosine
     from streamvc.training.verifier import Verifier
 
     verifier = Verifier()
     for f0 in (110.0, 220.0):
-        speech = speak(f0, 4.0, seed=1)
+        speech = make_speech(f0, 4.0, 1)
         package = np.asarray(verifier.network.embed_utterance(speech), np.float32)
         assert cosine(package, verifier(torch.from_numpy(speech)[None])[0].numpy()) > 0.98
 
 
 @needs_resemblyzer
-def test_its_gradient_brings_a_voice_nearer() -> None:
+def test_its_gradient_brings_a_voice_nearer(make_speech: Speak) -> None:
     from streamvc.training.verifier import Verifier
 
     verifier = Verifier()
     with torch.no_grad():
-        wanted = verifier(torch.from_numpy(speak(220.0, 1.6, seed=2))[None])
-    speech = torch.from_numpy(speak(110.0, 1.6, seed=1))[None].requires_grad_()
+        wanted = verifier(torch.from_numpy(make_speech(220.0, 1.6, 2))[None])
+    speech = torch.from_numpy(make_speech(110.0, 1.6, 1))[None].requires_grad_()
     before = (verifier(speech) * wanted).sum()
     (slope,) = torch.autograd.grad(before, speech)
     with torch.no_grad():

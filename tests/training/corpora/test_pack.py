@@ -1,11 +1,10 @@
 """The packer: what a packed corpus promises, on recordings made here."""
 
 import json
-from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 import pytest
 import soundfile
 
@@ -13,50 +12,15 @@ from streamvc.errors import CorpusError
 from streamvc.training.corpora.__main__ import main
 from streamvc.training.corpora.base import Recording, Span
 from streamvc.training.corpora.condition import Conditioning
-from streamvc.training.corpora.pack import (
-    carry_labels,
-    check,
-    join,
-    prepare,
-    read_index,
-    slice_alignment,
-    write_part,
-)
+from streamvc.training.corpora.index import check, read_index
+from streamvc.training.corpora.pack import carry_labels, join, write_part
+from streamvc.training.corpora.pieces import prepare, slice_alignment
 
 RATE = 16_000
 
 
-def speech(seconds: float, seed: int = 0) -> npt.NDArray[np.float32]:
-    """Bursts of a harmonic tone between short pauses, with silence around."""
-    time = np.arange(round(seconds * RATE)) / RATE
-    tone = sum(np.sin(2 * np.pi * 140 * k * time) / k for k in range(1, 8))
-    syllables = (np.sin(2 * np.pi * 3 * time + seed) > -0.6).astype(float)
-    silence = np.zeros(RATE // 2)
-    noise = 1e-4 * np.random.default_rng(seed).standard_normal(time.size + RATE)
-    return (np.concatenate([silence, 0.1 * tone * syllables, silence]) + noise).astype(np.float32)
-
-
-class Made:
-    """A corpus of given lengths for given speakers, as files in a folder."""
-
-    name = "made"
-
-    def __init__(self, folder: Path, lengths: dict[str, list[float]], rate: int = RATE) -> None:
-        self.items = []
-        for speaker, seconds in lengths.items():
-            for number, length in enumerate(seconds):
-                path = folder / f"{speaker}-{number}.wav"
-                soundfile.write(path, np.repeat(speech(length, number), rate // RATE), rate)
-                self.items.append((path, speaker))
-
-    def recordings(self) -> Iterator[Recording]:
-        for path, speaker in self.items:
-            span = Span(path.stem, text=f"text of {path.stem}")
-            yield Recording(path, speaker, self.name, "en", "CC0-1.0", (span,), "f")
-
-
-def test_part_keeps_its_promises(tmp_path: Path) -> None:
-    part = write_part(Made(tmp_path, {"a": [3.0, 4.0], "b": [20.0]}), tmp_path / "parts", Conditioning())
+def test_part_keeps_its_promises(tmp_path: Path, made: Any) -> None:
+    part = write_part(made(tmp_path, {"a": [3.0, 4.0], "b": [20.0]}), tmp_path / "parts", Conditioning())
     rows = read_index(part)
     audio = np.fromfile(part / "audio.i16", "<i2")
     check(rows, audio.size)
@@ -74,14 +38,14 @@ def test_part_keeps_its_promises(tmp_path: Path) -> None:
             assert 0.05 * RATE < np.flatnonzero(loud)[0] < 0.2 * RATE
 
 
-def test_pieces_of_a_long_recording_have_no_text(tmp_path: Path) -> None:
-    pieces = prepare(next(Made(tmp_path, {"a": [20.0]}).recordings()), Conditioning())
+def test_pieces_of_a_long_recording_have_no_text(tmp_path: Path, made: Any) -> None:
+    pieces = prepare(next(made(tmp_path, {"a": [20.0]}).recordings()), Conditioning())
     assert [piece.id for piece in pieces] == ["a-0#0", "a-0#1"]
     assert [piece.text for piece in pieces] == [None, None]
 
 
-def test_tiny_clips_are_joined_by_speaker(tmp_path: Path) -> None:
-    corpus = Made(tmp_path, {"a": [0.8] * 7, "b": [0.9] * 2})
+def test_tiny_clips_are_joined_by_speaker(tmp_path: Path, made: Any) -> None:
+    corpus = made(tmp_path, {"a": [0.8] * 7, "b": [0.9] * 2})
     rows = read_index(write_part(corpus, tmp_path / "parts", Conditioning()))
     assert all(row.length <= 6 * RATE for row in rows)
     joined = {row.id: row for row in rows}
@@ -90,21 +54,21 @@ def test_tiny_clips_are_joined_by_speaker(tmp_path: Path) -> None:
     assert len(rows) < 5
 
 
-def test_too_little_speech_is_dropped(tmp_path: Path) -> None:
-    rows = read_index(write_part(Made(tmp_path, {"a": [0.2], "b": [3.0]}), tmp_path / "parts", Conditioning()))
+def test_too_little_speech_is_dropped(tmp_path: Path, made: Any) -> None:
+    rows = read_index(write_part(made(tmp_path, {"a": [0.2], "b": [3.0]}), tmp_path / "parts", Conditioning()))
     assert [row.speaker for row in rows] == ["b"]
 
 
-def test_same_result_from_one_process_and_two(tmp_path: Path) -> None:
-    corpus = Made(tmp_path, {"a": [3.0, 0.8, 0.9], "b": [2.0]})
+def test_same_result_from_one_process_and_two(tmp_path: Path, made: Any) -> None:
+    corpus = made(tmp_path, {"a": [3.0, 0.8, 0.9], "b": [2.0]})
     one = write_part(corpus, tmp_path / "one", Conditioning(), jobs=1)
     two = write_part(corpus, tmp_path / "two", Conditioning(), jobs=2)
     for name in ("audio.i16", "index.jsonl"):
         assert (one / name).read_bytes() == (two / name).read_bytes()
 
 
-def test_a_part_that_is_there_is_kept(tmp_path: Path) -> None:
-    corpus = Made(tmp_path, {"a": [3.0]})
+def test_a_part_that_is_there_is_kept(tmp_path: Path, made: Any) -> None:
+    corpus = made(tmp_path, {"a": [3.0]})
     part = write_part(corpus, tmp_path / "parts", Conditioning())
     before = (part / "audio.i16").stat().st_mtime_ns
     for path, _ in corpus.items:
@@ -113,27 +77,19 @@ def test_a_part_that_is_there_is_kept(tmp_path: Path) -> None:
     assert (part / "audio.i16").stat().st_mtime_ns == before
 
 
-def test_a_failed_part_leaves_nothing(tmp_path: Path) -> None:
-    corpus = Made(tmp_path, {"a": [3.0, 3.0]})
-    corpus.items[1][0].write_bytes(b"no audio")
-    with pytest.raises(CorpusError, match="cannot be read as audio"):
-        write_part(corpus, tmp_path / "parts", Conditioning())
-    assert list((tmp_path / "parts").iterdir()) == []
-
-
-def test_silence_is_no_corpus(tmp_path: Path) -> None:
-    corpus = Made(tmp_path, {"a": [1.0]})
+def test_silence_is_no_corpus(tmp_path: Path, made: Any) -> None:
+    corpus = made(tmp_path, {"a": [1.0]})
     soundfile.write(corpus.items[0][0], np.zeros(RATE), RATE)
     with pytest.raises(CorpusError, match="gave no utterance"):
         write_part(corpus, tmp_path / "parts", Conditioning())
 
 
-def test_joining_keeps_the_base_in_place(tmp_path: Path) -> None:
+def test_joining_keeps_the_base_in_place(tmp_path: Path, made: Any) -> None:
     (tmp_path / "x").mkdir()
-    base = write_part(Made(tmp_path, {"a": [3.0]}), tmp_path / "parts", Conditioning())
+    base = write_part(made(tmp_path, {"a": [3.0]}), tmp_path / "parts", Conditioning())
     np.save(base / "units-whisper4.npy", np.zeros(10, np.uint16))
     (base / "phones.json").write_text('["sil"]\n')
-    other = Made(tmp_path / "x", {"c": [2.5, 3.5]})
+    other = made(tmp_path / "x", {"c": [2.5, 3.5]})
     other.name = "other"
     more = write_part(other, tmp_path / "parts", Conditioning())
     rows = join([base, more], tmp_path / "whole")
@@ -148,8 +104,8 @@ def test_joining_keeps_the_base_in_place(tmp_path: Path) -> None:
     assert json.loads((tmp_path / "whole/phones.json").read_text()) == ["sil"]
 
 
-def test_joining_refuses_a_second_utterance_of_one_id(tmp_path: Path) -> None:
-    part = write_part(Made(tmp_path, {"a": [3.0]}), tmp_path / "parts", Conditioning())
+def test_joining_refuses_a_second_utterance_of_one_id(tmp_path: Path, made: Any) -> None:
+    part = write_part(made(tmp_path, {"a": [3.0]}), tmp_path / "parts", Conditioning())
     with pytest.raises(CorpusError, match="there twice"):
         join([part, part], tmp_path / "whole")
     assert list((tmp_path / "whole").iterdir()) == []
@@ -161,8 +117,8 @@ def test_alignment_moves_with_the_cut() -> None:
     assert slice_alignment(alignment, 100, 300) == (("a", 100), ("b", 200))
 
 
-def test_alignment_survives_trimming(tmp_path: Path) -> None:
-    soundfile.write(tmp_path / "a.wav", speech(3.0), RATE)
+def test_alignment_survives_trimming(tmp_path: Path, make_speech: Any) -> None:
+    soundfile.write(tmp_path / "a.wav", make_speech(3.0), RATE)
     span = Span("a", alignment=(("", 8000), ("a", 32000), ("b", 56000), ("", 64000)))
     recording = Recording(tmp_path / "a.wav", "a", "made", "en", "CC0-1.0", (span,))
     (piece,) = prepare(recording, Conditioning())
@@ -181,11 +137,11 @@ def test_a_damaged_index_is_named(tmp_path: Path, line: str, message: str) -> No
         read_index(tmp_path)
 
 
-def test_command_builds_from_a_folder_of_speakers(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_command_builds_from_a_folder_of_speakers(tmp_path: Path, capsys: pytest.CaptureFixture[str], make_speech: Any) -> None:
     folder = tmp_path / "mine"
     for speaker in ("x", "y"):
         (folder / speaker).mkdir(parents=True)
-        soundfile.write(folder / speaker / "1.flac", np.repeat(speech(3.0), 3), 48_000)
+        soundfile.write(folder / speaker / "1.flac", np.repeat(make_speech(3.0), 3), 48_000)
         (folder / speaker / "1.txt").write_text("hello\n")
     (folder / "corpus.toml").write_text('licence = "CC0-1.0"\nlanguage = "de"\nsex = { x = "m" }\n')
     assert main(["build", "--out", str(tmp_path / "out"), f"folder={folder}"]) == 0

@@ -17,7 +17,7 @@ from streamvc.model import Model, build_model
 from streamvc.presets.format import Preset
 from streamvc.training.evaluation.convert import model_converter, padded_to_frames, voice_of_recording
 from streamvc.training.evaluation.pairs import Pair, Wave
-from streamvc.training.evaluation.streaming import engine_converter
+from streamvc.training.evaluation.streaming import EngineConverter
 
 
 @pytest.fixture
@@ -64,7 +64,7 @@ def test_it_is_what_streaming_gives(model: Model, pair: Pair) -> None:
 def test_the_streaming_engine_gives_the_same(model: Model, pair: Pair, tmp_path: Path) -> None:
     save_model(model, tmp_path / "w.safetensors", dtype=torch.float32)
     source = pair.source[:9_600]
-    streamed = engine_converter(tmp_path / "w.safetensors", "torch")(source, pair.reference)
+    streamed = EngineConverter(tmp_path / "w.safetensors", "torch")(source, pair.reference)
     converted = model_converter(model)(source, pair.reference)
     assert streamed.shape == converted.shape
     assert np.abs(streamed - converted).max() <= 2e-3 * np.abs(converted).max()
@@ -80,7 +80,7 @@ def test_a_preset_speaks_and_one_of_other_weights_is_refused(
     for name, made_with in (("own", fingerprint(weights)), ("foreign", "0" * 16)):
         preset = Preset(name, voice.latent, voice.log_f0_mean, voice.log_f0_std, made_with)
         preset.save(tmp_path / f"{name}.npz")
-    convert, source = engine_converter(weights, "torch"), pair.source[:6_400]
+    convert, source = EngineConverter(weights, "torch"), pair.source[:6_400]
     spoken = convert(source, "own")
     assert spoken.shape == source.shape
     assert np.array_equal(spoken, convert(source, pair.reference))
@@ -90,7 +90,7 @@ def test_a_preset_speaks_and_one_of_other_weights_is_refused(
 
 def test_weights_that_are_not_there_are_said(tmp_path: Path) -> None:
     with pytest.raises(CheckpointError):
-        engine_converter(tmp_path / "none.safetensors", "torch")
+        EngineConverter(tmp_path / "none.safetensors", "torch")
 
 
 def test_the_voice_of_a_recording_has_its_pitch(model: Model, make_buzz: Callable[[np.ndarray], Wave]) -> None:

@@ -13,7 +13,7 @@ import pytest
 from streamvc.errors import OutputError
 from streamvc.training.evaluation.judges import Judges
 from streamvc.training.evaluation.pairs import Pair
-from streamvc.training.evaluation.report import format_table, write_json
+from streamvc.training.evaluation.report import format_groups, format_table, write_json
 from streamvc.training.evaluation.runner import Evaluation, evaluate_waves
 
 
@@ -46,7 +46,9 @@ def test_groups_split_the_pairs(evaluation: Evaluation, tmp_path: Path) -> None:
     write_json(tmp_path / "out.json", evaluation)
     groups = json.loads((tmp_path / "out.json").read_text())["groups"]
     assert {name: group["pairs"] for name, group in groups.items()} == {
-        "source corpus a": 1, "source corpus c": 1, "target corpus b": 2, "sex m to f": 1, "sex f to f": 1,
+        "sex f to f": 1, "sex m to f": 1, "source sex f": 1, "source sex m": 1, "target sex f": 2,
+        "source pitch 140 to 190 Hz": 2, "target pitch above 190 Hz": 2,
+        "source corpus a": 1, "source corpus c": 1, "target corpus b": 2,
     }  # fmt: skip
     assert groups["source corpus a"]["converted"]["f0_pcc"]["value"] == pytest.approx(1.0)
     assert groups["source corpus c"]["converted"]["f0_pcc"]["value"] == 0.0
@@ -63,3 +65,13 @@ def test_the_table_sets_floor_and_ceiling_beside_the_conversion(evaluation: Eval
 def test_a_place_that_cannot_be_written_is_said(evaluation: Evaluation, tmp_path: Path) -> None:
     with pytest.raises(OutputError):
         write_json(tmp_path / "missing" / "out.json", evaluation)
+
+
+def test_the_table_of_groups_counts_pairs_and_leaves_out_what_was_not_measured(evaluation: Evaluation) -> None:
+    head, *rows = format_groups(evaluation).splitlines()
+    assert head.split() == ["converted", "pairs", "f0", "PCC", "f0", "to", "target,", "st"]
+    cells = {row[:34].strip(): row[34:].split() for row in rows}
+    # Silence has no pitch of its own, so no distance either.
+    assert cells["source sex f"] == ["1", "0.000", "-"]
+    assert cells["source sex m"][:2] == ["1", "1.000"]
+    assert list(cells)[:2] == ["sex f to f", "sex m to f"]
