@@ -23,6 +23,8 @@ from streamvc.training.evaluation.text import count_errors
 FAMILIES: Final = ("wer", "secs", "dvector", "pitch", "mos")
 """Families of measures that can be chosen; levels are always taken."""
 
+_LAZY: Final = ("_recogniser", "_speaker", "_dvector", "_naturalness")
+
 
 class Judges:
     """The judges, with a memory of what they said about every wave.
@@ -46,6 +48,14 @@ class Judges:
             raise EvaluationError(f"There is no measure {unknown[0]!r}: choose from {', '.join(FAMILIES)}.")
         self.measures = frozenset(measures)
         self._memory = Memory(memory)
+
+    def only(self, measures: Collection[str]) -> Judges:
+        """The same judges with the same memory for a part of the measures; raises as the constructor does."""
+        other = Judges(measures)
+        other._memory = self._memory
+        # What is loaded already is shared; what is not loads once for each.
+        other.__dict__.update({name: judge for name, judge in vars(self).items() if name in _LAZY})
+        return other
 
     def transcript(self, wave: Wave) -> str:
         """Words heard in `wave` [samples]."""

@@ -67,9 +67,13 @@ def compare_tracks(source: npt.NDArray[np.float64], converted: npt.NDArray[np.fl
     return PitchMatch(float((x * y).sum()) / scale if scale > 1e-9 else 0.0, agreement)
 
 
+def median_f0(track: npt.NDArray[np.float64]) -> float | None:
+    """Median f0 in Hz over the voiced frames of a track [frames]; None when there are too few of them."""
+    voiced = track[track > 0]
+    return float(np.median(voiced)) if voiced.size >= MIN_FRAMES else None
+
+
 def pitch_distance(converted: npt.NDArray[np.float64], target: npt.NDArray[np.float64]) -> float | None:
     """Distance of two tracks' median f0 in semitones, at least 0; None when one has too few voiced frames."""
-    a, b = converted[converted > 0], target[target > 0]
-    if min(a.size, b.size) < MIN_FRAMES:
-        return None
-    return float(abs(12.0 * np.log2(np.median(a) / np.median(b))))
+    a, b = median_f0(converted), median_f0(target)
+    return None if a is None or b is None else float(abs(12.0 * np.log2(a / b)))

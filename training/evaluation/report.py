@@ -3,21 +3,24 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 from streamvc.presets.files import write_whole
 from streamvc.training.evaluation.estimate import Estimate
-from streamvc.training.evaluation.pairs import Pair
+from streamvc.training.evaluation.groups import groups
 from streamvc.training.evaluation.runner import Evaluation, Judged
 from streamvc.training.evaluation.scores import Scores
+from streamvc.training.evaluation.speed import Speed
 from streamvc.training.evaluation.summary import MEASURES, Measure
 
 SCHEMA = 1
-_CONDITIONS = (("floor", "source untouched"), ("converted", "converted"), ("ceiling", "real target"))
+CONDITIONS = (("floor", "source untouched"), ("converted", "converted"), ("ceiling", "real target"))
 _WIDTH = 26
+GROUP_MEASURES = ("wer", "secs_target", "closer_to_target", "f0_pcc", "pitch_distance", "mos")
+"""Keys of the measures that are shown for groups of pairs."""
 
 
 def format_table(evaluation: Evaluation) -> str:
@@ -29,16 +32,35 @@ def format_table(evaluation: Evaluation) -> str:
     if "wer" in summaries["converted"]:
         head += f"; words of {written} held against the written text, of {total - written} against the recogniser's"
         head += " transcript of the source"
-    lines = [head, "", f"{'measure':<22}{'better':<8}" + "".join(f"{title:<{_WIDTH}}" for _, title in _CONDITIONS)]
+    lines = [head, "", f"{'measure':<22}{'better':<8}" + "".join(f"{title:<{_WIDTH}}" for _, title in CONDITIONS)]
     for measure in MEASURES:
         if measure.key not in summaries["converted"]:
             continue
-        cells = [_cell(measure, summaries[key].get(measure.key)) for key, _ in _CONDITIONS]
+        cells = [format_estimate(measure, summaries[key].get(measure.key)) for key, _ in CONDITIONS]
         lines.append(f"{measure.title:<22}{measure.better:<8}" + "".join(f"{cell:<{_WIDTH}}" for cell in cells))
     return "\n".join(line.rstrip() for line in lines) + "\n"
 
 
-def _cell(measure: Measure, estimate: Estimate | None) -> str:
+def format_groups(evaluation: Evaluation) -> str:
+    """Plain text: one line per group of pairs with the conversion's main measures, without intervals."""
+    measures = [one for one in MEASURES if one.key in GROUP_MEASURES]
+    rows = []
+    for name, keep in groups(evaluation.judged).items():
+        converted = evaluation.summaries(keep)["converted"]
+        cells = [_value(one, converted[one.key]) if one.key in converted else "-" for one in measures]
+        rows.append([name, str(sum(map(keep, evaluation.judged))), *cells])
+    shown = [number for number, one in enumerate(measures) if any(row[number + 2] != "-" for row in rows)]
+    head = f"{'converted':<34}{'pairs':>6}" + "".join(f"{measures[number].title:>20}" for number in shown)
+    lines = [f"{row[0]:<34}{row[1]:>6}" + "".join(f"{row[number + 2]:>20}" for number in shown) for row in rows]
+    return "\n".join([head, *lines]) + "\n"
+
+
+def _value(measure: Measure, estimate: Estimate) -> str:
+    return f"{measure.scale * estimate.value:.{measure.digits}f}"
+
+
+def format_estimate(measure: Measure, estimate: Estimate | None) -> str:
+    """`value [low, high]` in the unit of the table, or `-`."""
     if estimate is None:
         return "-"
     value, low, high = (
@@ -47,49 +69,42 @@ def _cell(measure: Measure, estimate: Estimate | None) -> str:
     return f"{value} [{low}, {high}]"
 
 
-def to_json(evaluation: Evaluation, about: Mapping[str, Any] | None = None) -> dict[str, Any]:
+def to_json(
+    evaluation: Evaluation, about: Mapping[str, Any] | None = None, speed: Speed | None = None
+) -> dict[str, Any]:
     """Everything as plain data: estimates over all pairs and over groups of pairs, and every pair's scores.
 
     Rates (wer, cer, clipped, shares) are fractions, not per cent.
 
     Args:
         about: what was judged (weights, backend, seed); stored under "about".
+        speed: of the runtime that converted, with its latency; stored under "speed".
     """
-    groups = {name: evaluation.summaries(keep) for name, keep in _groups(evaluation).items()}
     return {
         "schema": SCHEMA,
         "about": dict(about or {}),
         "pairs": len(evaluation.judged),
         "pairs_with_text": sum(one.written for one in evaluation.judged),
+        "speed": None if speed is None else speed.to_json(),
         "summary": _plain(evaluation.summaries()),
         "groups": {
-            name: {"pairs": sum(map(keep, (one.pair for one in evaluation.judged))), **_plain(groups[name])}
-            for name, keep in _groups(evaluation).items()
+            name: {"pairs": sum(map(keep, evaluation.judged)), **_plain(evaluation.summaries(keep))}
+            for name, keep in groups(evaluation.judged).items()
         },
         "items": [_item(one) for one in evaluation.judged],
     }
 
 
-def write_json(path: Path, evaluation: Evaluation, about: Mapping[str, Any] | None = None) -> None:
+def write_json(
+    path: Path, evaluation: Evaluation, about: Mapping[str, Any] | None = None, speed: Speed | None = None
+) -> None:
     """Write `to_json` to `path`, whole or not at all, over an older result.
 
     Raises:
         OutputError: the file cannot be written.
     """
-    text = json.dumps(to_json(evaluation, about), indent=1, ensure_ascii=False, allow_nan=False)
+    text = json.dumps(to_json(evaluation, about, speed), indent=1, ensure_ascii=False, allow_nan=False)
     write_whole(path, text.encode() + b"\n", overwrite=True)
-
-
-def _groups(evaluation: Evaluation) -> dict[str, Callable[[Pair], bool]]:
-    pairs = [one.pair for one in evaluation.judged]
-    groups: dict[str, Callable[[Pair], bool]] = {}
-    for corpus in sorted({pair.source_corpus for pair in pairs}):
-        groups[f"source corpus {corpus}"] = lambda pair, corpus=corpus: pair.source_corpus == corpus  # type: ignore[misc]
-    for corpus in sorted({pair.target_corpus for pair in pairs}):
-        groups[f"target corpus {corpus}"] = lambda pair, corpus=corpus: pair.target_corpus == corpus  # type: ignore[misc]
-    for sexes in sorted({f"{pair.source_sex} to {pair.target_sex}" for pair in pairs}):
-        groups[f"sex {sexes}"] = lambda pair, sexes=sexes: f"{pair.source_sex} to {pair.target_sex}" == sexes  # type: ignore[misc]
-    return groups
 
 
 def _plain(summaries: Mapping[str, Mapping[str, Estimate]]) -> dict[str, Any]:
@@ -104,8 +119,12 @@ def _item(one: Judged) -> dict[str, Any]:
     return {
         "source": pair.source_id,
         "source_speaker": pair.source_speaker,
+        "source_sex": pair.source_sex,
+        "source_f0": one.source_f0,
         "source_seconds": pair.source.size / 16_000,
         "target_speaker": pair.target_speaker,
+        "target_sex": pair.target_sex,
+        "target_f0": one.target_f0,
         "target_seconds": pair.reference.size / 16_000,
         "references": list(pair.reference_ids),
         "ceiling_recordings": list(pair.ceiling_ids),

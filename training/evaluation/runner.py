@@ -13,6 +13,7 @@ from streamvc.errors import EvaluationError
 from streamvc.training.evaluation.estimate import Estimate
 from streamvc.training.evaluation.judges import Judges
 from streamvc.training.evaluation.pairs import Pair, Wave, check_wave
+from streamvc.training.evaluation.pitch import median_f0
 from streamvc.training.evaluation.scores import Scores, score_wave
 from streamvc.training.evaluation.summary import summarise
 
@@ -32,7 +33,16 @@ class Convert(Protocol):
 
 @dataclass(frozen=True)
 class Judged:
-    """The scores of one pair; `written` tells whether its words were held against a written text."""
+    """The scores of one pair.
+
+    Args:
+        pair: what was judged.
+        reference_text: what the words were held against.
+        written: it was a written text, not the recogniser's transcript of the source.
+        converted, floor, ceiling: scores of the conversion, the source untouched, and the real target.
+        source_f0, target_f0: median f0 of the source and of the target's references in Hz; None when the pitch was
+            not measured, or nothing is voiced.
+    """
 
     pair: Pair
     reference_text: str | None
@@ -40,6 +50,8 @@ class Judged:
     converted: Scores
     floor: Scores
     ceiling: Scores | None
+    source_f0: float | None = None
+    target_f0: float | None = None
 
 
 @dataclass(frozen=True)
@@ -48,9 +60,9 @@ class Evaluation:
 
     judged: tuple[Judged, ...]
 
-    def summaries(self, keep: Callable[[Pair], bool] = lambda pair: True) -> dict[str, dict[str, Estimate]]:
+    def summaries(self, keep: Callable[[Judged], bool] = lambda one: True) -> dict[str, dict[str, Estimate]]:
         """Estimates of "floor", "converted" and "ceiling" over the pairs that `keep` accepts; empty without pairs."""
-        kept = [one for one in self.judged if keep(one.pair)]
+        kept = [one for one in self.judged if keep(one)]
         return {
             "floor": summarise([one.floor for one in kept]),
             "converted": summarise([one.converted for one in kept]),
@@ -137,6 +149,7 @@ def _judge(pair: Pair, wave: Wave, judges: Judges, reference: Reference) -> Judg
     ceiling = None
     if pair.ceiling is not None:
         ceiling = score_wave(pair.ceiling, pair, "ceiling", pair.ceiling_text if written else None, judges)
+    pitch = "pitch" in judges.measures
     return Judged(
         pair=pair,
         reference_text=text,
@@ -145,6 +158,8 @@ def _judge(pair: Pair, wave: Wave, judges: Judges, reference: Reference) -> Judg
         # Against its own transcript the source would have no errors by construction.
         floor=score_wave(pair.source, pair, "floor", text if written else None, judges),
         ceiling=ceiling,
+        source_f0=median_f0(judges.pitch(pair.source)) if pitch else None,
+        target_f0=median_f0(judges.pitch(pair.reference)) if pitch else None,
     )
 
 

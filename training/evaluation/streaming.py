@@ -9,13 +9,12 @@ import numpy as np
 from streamvc.checkpoint import load_model
 from streamvc.config import FRAME
 from streamvc.engine import Engine
-from streamvc.runtimes import default_weights, load_runtime
+from streamvc.runtimes import Runtime, default_weights, load_runtime
 from streamvc.training.evaluation.convert import padded_to_frames, voice_of
 from streamvc.training.evaluation.pairs import Wave
-from streamvc.training.evaluation.runner import Convert
 
 
-def engine_converter(weights: Path | None = None, backend: str = "auto") -> Convert:
+class EngineConverter:
     """Convert as users do: the streaming engine, 20 ms at a time, its delay removed afterwards.
 
     The voice of a recording comes from the same weights' speech encoder.
@@ -28,15 +27,16 @@ def engine_converter(weights: Path | None = None, backend: str = "auto") -> Conv
         CheckpointError: the weights cannot be used.
         RuntimeUnavailableError: the backend is not installed.
     """
-    runtime = load_runtime(backend, weights)
-    model = load_model(weights if weights is not None else default_weights())
 
-    def convert(source: Wave, target: Wave | str, /) -> Wave:
-        voice, controls = voice_of(model, target, runtime.fingerprint)
-        engine = Engine(runtime, voice, controls)
+    def __init__(self, weights: Path | None = None, backend: str = "auto") -> None:
+        self.runtime: Runtime = load_runtime(backend, weights)
+        self._model = load_model(weights if weights is not None else default_weights())
+
+    def __call__(self, source: Wave, target: Wave | str, /) -> Wave:
+        """Convert `source` [samples] to the voice of a recording [samples] or a preset; raises as `voice_of`."""
+        voice, controls = voice_of(self._model, target, self.runtime.fingerprint)
+        engine = Engine(self.runtime, voice, controls)
         start = engine.latency.look_ahead
         padded = padded_to_frames(source, start)
         frames = [engine.process(padded[at : at + FRAME]) for at in range(0, padded.size, FRAME)]
         return np.concatenate(frames)[start : start + source.size]
-
-    return convert
