@@ -7,7 +7,7 @@ import re
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
-from typing import Final, TypeVar
+from typing import Final, TypeAlias, TypeVar
 
 import numpy as np
 
@@ -15,9 +15,12 @@ from streamvc.config import SAMPLE_RATE
 from streamvc.errors import EvaluationError
 from streamvc.presets.format import Preset
 from streamvc.training.data import PackedCorpus, Utterance
-from streamvc.training.evaluation.pairs import Pair
+from streamvc.training.evaluation.pairs import Pair, Wave
 
 T = TypeVar("T")
+
+Load: TypeAlias = Callable[[Utterance], Wave]
+"""Gives the samples of an utterance, [samples] at 16 kHz."""
 
 SOURCE_SECONDS: Final = (3.0, 8.0)
 REFERENCE_SECONDS: Final = (5.0, 10.0)
@@ -33,7 +36,7 @@ _WORD_LISTS: Final = re.compile(r"/(digits|letters|phonetic)/")
 
 
 @dataclass(frozen=True)
-class _Target:
+class Target:
     """A voice to convert to: a speaker's recordings and, for a preset, its name."""
 
     speaker: str
@@ -55,7 +58,7 @@ def select_pairs(corpus: PackedCorpus, count: int, seed: int = 0) -> list[Pair]:
         EvaluationError: count is not positive, or the corpus lacks sources or targets of one sex.
     """
     held_out = [one for one in corpus.utterances if one.split == "valid"]
-    return _draw(corpus, _sources(held_out), _targets(held_out), count, seed)
+    return draw_pairs(corpus.samples, _sources(held_out), _targets(held_out), count, seed)
 
 
 def select_preset_pairs(corpus: PackedCorpus, presets: Iterable[Preset], count: int, seed: int = 0) -> list[Pair]:
@@ -77,13 +80,36 @@ def select_preset_pairs(corpus: PackedCorpus, presets: Iterable[Preset], count: 
         if speaker is not None:
             recordings = tuple(by_speaker[speaker])
             sex = preset.sex if preset.sex in ("f", "m") else recordings[0].sex
-            targets.append(_Target(speaker, sex, recordings[0].corpus, recordings, preset.name))
+            targets.append(Target(speaker, sex, recordings[0].corpus, recordings, preset.name))
     if not targets:
         raise EvaluationError(
             "No preset names a speaker of this corpus in its source field: judge pairs of speakers instead."
         )
     held_out = [one for one in corpus.utterances if one.split == "valid"]
-    return _draw(corpus, _sources(held_out), [one for one in targets if _can_be_target(one)], count, seed)
+    usable = [one for one in targets if can_be_target(one)]
+    return draw_pairs(corpus.samples, _sources(held_out), usable, count, seed)
+
+
+def select_foreign_pairs(corpus: PackedCorpus, count: int, seed: int = 0) -> list[Pair]:
+    """Draw pairs of held-out sources that do not speak English and held-out targets; none where there are no such.
+
+    As `select_pairs`, but the sexes do not take turns: few corpora have both in other languages.
+    """
+    held_out = [one for one in corpus.utterances if one.split == "valid"]
+    low, high = SOURCE_SECONDS
+    sources = [one for one in held_out if not one.english and low <= one.length / SAMPLE_RATE <= high]
+    sources = [one for one in sources if not _WORD_LISTS.search(one.id)]
+    targets = _targets(held_out)
+    rng = np.random.default_rng(seed)
+    used: Counter[tuple[str, ...]] = Counter()
+    pairs = []
+    for _ in range(count if sources else 0):
+        source = _least_used(sources, used, rng, lambda one: ("source " + one.language, one.speaker, one.id))
+        wanted = [one for one in targets if not related(one.speaker, source.speaker)]
+        if wanted:
+            target = _least_used(wanted, used, rng, lambda one: ("target " + str(one.sex), one.corpus, one.speaker))
+            pairs.append(_pair(corpus.samples, source, target, rng))
+    return pairs
 
 
 def speaker_of(preset: Preset, speakers: Iterable[str]) -> str | None:
@@ -120,16 +146,16 @@ def _sources(utterances: Iterable[Utterance]) -> list[Utterance]:
     ]
 
 
-def _targets(utterances: Iterable[Utterance]) -> list[_Target]:
+def _targets(utterances: Iterable[Utterance]) -> list[Target]:
     by_speaker: dict[str, list[Utterance]] = defaultdict(list)
     for one in utterances:
         if one.speaker not in _SAME_PERSON:
             by_speaker[one.speaker].append(one)
-    targets = [_Target(name, own[0].sex, own[0].corpus, tuple(own)) for name, own in sorted(by_speaker.items())]
-    return [one for one in targets if _can_be_target(one)]
+    targets = [Target(name, own[0].sex, own[0].corpus, tuple(own)) for name, own in sorted(by_speaker.items())]
+    return [one for one in targets if can_be_target(one)]
 
 
-def _can_be_target(target: _Target) -> bool:
+def can_be_target(target: Target) -> bool:
     """Enough recordings for a reference and a ceiling, whatever the order in which they are drawn."""
     usable = [one.length / SAMPLE_RATE for one in target.utterances if _usable(one)]
     return sum(usable) >= CEILING_SECONDS[1] + REFERENCE_SECONDS[1] and len(usable) > 3
@@ -139,9 +165,14 @@ def _usable(one: Utterance) -> bool:
     return SHORTEST_SECONDS <= one.length / SAMPLE_RATE <= CEILING_SECONDS[1]
 
 
-def _draw(
-    corpus: PackedCorpus, sources: Sequence[Utterance], targets: Sequence[_Target], count: int, seed: int
+def draw_pairs(
+    load: Load, sources: Sequence[Utterance], targets: Sequence[Target], count: int, seed: int
 ) -> list[Pair]:
+    """Pair sources with targets: the sexes take turns, and within them whatever was used least comes first.
+
+    Raises:
+        EvaluationError: count is not positive, or sources or targets of one sex are missing.
+    """
     if count < 1:
         raise EvaluationError(f"The number of pairs must be at least 1, not {count}.")
     rng = np.random.default_rng(seed)
@@ -149,7 +180,7 @@ def _draw(
     for sex in ("f", "m"):
         if not any(one.sex == sex for one in sources) or sex not in sexes_of_targets:
             raise EvaluationError(
-                f"The corpus lacks held-out English sources or targets of the sex {sex}: build it with more corpora."
+                f"There are no held-out English sources or no targets of the sex {sex}: give more recordings."
             )
     sexes = itertools.cycle(itertools.product(("f", "m"), sexes_of_targets))
     used: Counter[tuple[str, ...]] = Counter()
@@ -161,7 +192,7 @@ def _draw(
         if not candidates:
             raise EvaluationError(f"The corpus has no held-out source of the sex {source_sex} beside {target.speaker}.")
         source = _least_used(candidates, used, rng, lambda one: ("source " + one.corpus, one.speaker, one.id))
-        pairs.append(_pair(corpus, source, target, rng))
+        pairs.append(_pair(load, source, target, rng))
     return pairs
 
 
@@ -178,7 +209,7 @@ def _least_used(
     return chosen
 
 
-def _pair(corpus: PackedCorpus, source: Utterance, target: _Target, rng: np.random.Generator) -> Pair:
+def _pair(load: Load, source: Utterance, target: Target, rng: np.random.Generator) -> Pair:
     others = [one for one in target.utterances if _usable(one) and one.id != source.id]
     shuffled = [others[index] for index in rng.permutation(len(others))]
     ceiling = _collect(shuffled, CEILING_SECONDS)
@@ -188,11 +219,11 @@ def _pair(corpus: PackedCorpus, source: Utterance, target: _Target, rng: np.rand
     return Pair(
         source_id=source.id,
         source_speaker=source.speaker,
-        source=corpus.samples(source),
+        source=load(source),
         target_speaker=target.speaker,
-        references=tuple(corpus.samples(one) for one in references),
+        references=tuple(load(one) for one in references),
         reference_ids=tuple(one.id for one in references),
-        ceiling=np.concatenate([corpus.samples(one) for one in ceiling]),
+        ceiling=np.concatenate([load(one) for one in ceiling]),
         ceiling_ids=tuple(one.id for one in ceiling),
         text=source.text,
         ceiling_text=" ".join(texts) if len(texts) == len(ceiling) else None,
