@@ -45,7 +45,10 @@ def test_it_learns_the_embeddings_and_resumes(pool: Path, tmp_path: Path) -> Non
     start = tmp_path / "start.safetensors"
     save_model(LiveModel(LiveConfig()), start)
     run = tmp_path / "run"
-    arguments = ["--pool", str(pool), "--warm-start", str(start), "--run", str(run), "--batch", "6", "--rate", "0.01"]
+    arguments = [
+        "--pool", str(pool), "--warm-start", str(start), "--run", str(run), "--batch", "6", "--minutes", "9000",
+        "--rate", "0.02",  # the warm-up by time has hardly begun: a twentieth of it
+    ]
     speaker.main([*arguments, "--steps", "50"])
     speaker.main([*arguments, "--steps", "100"])
     lines = [json.loads(line) for line in (run / "metrics.jsonl").read_text().splitlines()]
