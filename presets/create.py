@@ -2,23 +2,22 @@
 
 from __future__ import annotations
 
-import math
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from streamvc.config import FRAME, SAMPLE_RATE, YinConfig
+from streamvc.config import FRAME, SAMPLE_RATE
 from streamvc.errors import AudioError
-from streamvc.presets.checks import F0_STD_RANGE
 from streamvc.presets.format import Preset
+from streamvc.presets.pitch import f0_statistics
 from streamvc.presets.recordings import LONGEST_SECONDS, Samples, active_seconds, prepare_speech, read_recording
 
 if TYPE_CHECKING:
-    from streamvc.model import Model
+    from streamvc.runtimes.speech import SpeechEncoder
 
 SHORTEST_SECONDS = 3.0
 """Speech below which no voice is made."""
@@ -28,8 +27,6 @@ CHUNK_SECONDS = 4.0
 """What the speech encoder hears at once in training."""
 MAX_CHUNKS = 60
 """Latents that are averaged at most: four minutes of speech."""
-VOICED_SECONDS = 0.5
-_YIN_BLOCK = 10 * SAMPLE_RATE
 
 
 @dataclass(frozen=True)
@@ -91,83 +88,37 @@ def create_preset(
             f"A voice from {seconds:.1f} s of speech is a rough one: {ENOUGH_SECONDS:g} s or more will sound closer."
         )
     # Only now the heavy part: whoever mistyped a path need not wait for it.
-    from streamvc.checkpoint import fingerprint, load_model
     from streamvc.runtimes import default_weights
+    from streamvc.runtimes.speech import load_speech_encoder
 
-    if weights is None:
-        weights = default_weights()
+    encoder = load_speech_encoder(default_weights() if weights is None else weights)
     whole = np.concatenate(speech)
     mean, std = f0_statistics(whole)
     preset = Preset(
         name=name,
-        latent=speaker_latent(load_model(weights), whole),
+        latent=speaker_latent(encoder, whole),
         log_f0_mean=mean,
         log_f0_std=std,
-        model=fingerprint(weights),
+        model=encoder.fingerprint,
         **meta,
     )
     return Creation(preset, seconds, tuple(warnings))
 
 
-def speaker_latent(model: Model, speech: Samples) -> NDArray[np.float32]:
+def speaker_latent(encoder: SpeechEncoder, speech: Samples) -> NDArray[np.float32]:
     """The speech encoder's latent of prepared speech: [samples] at 16 kHz -> [64].
 
     The speech is cut into equal chunks of about four seconds, as long as the references in training; of more than
     `MAX_CHUNKS`, as many are taken at even distances. The result points in the mean direction of the chunks' latents
     and has their mean length, because latents of one length (see `blend`) average to a shorter one.
     """
-    import torch
-
-    with torch.inference_mode():
-        latents = [model.embed(torch.from_numpy(chunk).unsqueeze(0))[0].numpy() for chunk in _chunks(speech)]
-    stack = np.stack(latents).astype(np.float64)
+    stack = np.stack([encoder.embed(chunk) for chunk in _chunks(speech)]).astype(np.float64)
     mean = stack.mean(axis=0)
     length = float(np.linalg.norm(mean))
     if length > 0.0:
         mean *= float(np.linalg.norm(stack, axis=1).mean()) / length
     latent: NDArray[np.float32] = mean.astype(np.float32)
     return latent
-
-
-def f0_statistics(speech: Samples) -> tuple[float, float]:
-    """Mean and standard deviation of ln(f0 in Hz) over the voiced frames of prepared speech, [samples] at 16 kHz.
-
-    Pitch is found as the model finds the source's: YIN at the loosest threshold, a median over three estimates. What is
-    more than an octave away from the median of all is an error of YIN's by a factor of two or more, and is left out.
-
-    Raises:
-        AudioError: there is less than half a second of voiced speech.
-    """
-    log_f0 = np.concatenate(list(_voiced_log_f0(speech))) if speech.size else np.zeros(0)
-    if log_f0.size:
-        log_f0 = log_f0[np.abs(log_f0 - np.median(log_f0)) <= math.log(2.0)]
-    if log_f0.size * YinConfig().hop < VOICED_SECONDS * SAMPLE_RATE:
-        raise AudioError(
-            "The recordings hold hardly any voiced speech: give clean speech of one person, not whispered."
-        )
-    low, high = F0_STD_RANGE
-    return float(log_f0.mean()), float(np.clip(log_f0.std(), low, high))
-
-
-def _voiced_log_f0(speech: Samples) -> Iterator[NDArray[np.float64]]:
-    import torch
-
-    from streamvc.dsp.yin import Yin
-
-    yin = Yin(YinConfig())
-    state = None
-    # What follows the speech is silence, so that the last window of samples is heard whole.
-    padded = np.pad(speech, (0, -speech.size % yin.config.hop))
-    tail = np.zeros((2, 0))
-    with torch.inference_mode():
-        for start in range(0, padded.size, _YIN_BLOCK):
-            estimates, state = yin(torch.from_numpy(padded[None, None, start : start + _YIN_BLOCK]), state)
-            loosest = np.concatenate((tail, estimates[0, -3:-1].double().numpy()), axis=1)
-            tail = loosest[:, -2:]
-            if loosest.shape[1] < 3:
-                continue
-            log_f0, voiced = np.median(np.lib.stride_tricks.sliding_window_view(loosest, 3, axis=1), axis=2)
-            yield log_f0[voiced > 0]
 
 
 def _chunks(speech: Samples) -> list[Samples]:

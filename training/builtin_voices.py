@@ -22,8 +22,10 @@ from streamvc.config import SAMPLE_RATE
 from streamvc.errors import CorpusError
 from streamvc.model import Model
 from streamvc.presets.checks import Sex, checked_sex
-from streamvc.presets.create import f0_statistics, speaker_latent
+from streamvc.presets.create import speaker_latent
 from streamvc.presets.format import Preset
+from streamvc.presets.pitch import f0_statistics
+from streamvc.runtimes.speech import TorchSpeechEncoder
 from streamvc.training.corpora.splits import split_of
 from streamvc.training.data import PackedCorpus, Utterance
 
@@ -101,7 +103,7 @@ def make_preset(voice: BuiltinVoice, corpus: PackedCorpus, model: Model, model_f
     mean, std = f0_statistics(speech)
     return Preset(
         name=voice.name,
-        latent=speaker_latent(model, speech),
+        latent=speaker_latent(TorchSpeechEncoder(model), speech),
         log_f0_mean=mean,
         log_f0_std=std,
         model=model_fingerprint,

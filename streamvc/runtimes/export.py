@@ -1,4 +1,4 @@
-"""Write the whole step of a checkpoint as one ONNX graph.
+"""Write the whole step of a checkpoint as one ONNX graph, and its speech encoder as another beside it.
 
     python -m streamvc.runtimes.export streamvc/weights/live.safetensors streamvc/weights/live.onnx
 
@@ -22,8 +22,8 @@ from typing import Any, Literal
 import torch
 from torch import Tensor, nn
 
-from streamvc.checkpoint import fingerprint, load_model
-from streamvc.config import FRAME
+from streamvc.checkpoint import fingerprint, load_model, read_config
+from streamvc.config import FRAME, LiveConfig
 from streamvc.controls import N_CONTROLS
 from streamvc.errors import ConfigError, OutputError, RuntimeUnavailableError
 from streamvc.model import Model
@@ -31,6 +31,8 @@ from streamvc.model.live import LiveModel
 from streamvc.runtimes.base import GRAPH_SCHEMA
 from streamvc.runtimes.frame import FrameStep
 from streamvc.runtimes.quantise import quantise
+from streamvc.runtimes.speech import speech_graph
+from streamvc.runtimes.speech_step import SpeechStep
 from streamvc.state import flatten_state, unflatten_state
 
 Precision = Literal["fp32", "int8"]
@@ -64,10 +66,6 @@ def export_onnx(weights: Path, graph: Path, precision: Precision | None = None) 
         RuntimeUnavailableError: the package `onnx` is not installed.
         OutputError: the graph cannot be written.
     """
-    try:
-        import onnx
-    except ImportError:
-        raise RuntimeUnavailableError("Export needs the package onnx; run `pip install 'streamvc[train]'`.") from None
     model = load_model(weights, transform="matmul")
     step = FrameStep(model.analyse_in_double()) if isinstance(model, LiveModel) else _Whole(model)
     if precision is None:
@@ -81,29 +79,63 @@ def export_onnx(weights: Path, graph: Path, precision: Precision | None = None) 
     # Traced with two streams, so that nothing takes their number for a constant 1.
     examples = (torch.zeros(1, FRAME), torch.zeros(1, model.config.latent_dim), torch.zeros(1, N_CONTROLS), *state)
     inputs = tuple(torch.cat((tensor, tensor)) if batched else tensor for tensor in examples)
-    with torch.no_grad(), _quiet(), tempfile.TemporaryDirectory() as folder:
-        draft = str(Path(folder) / "draft.onnx")
-        given = ["samples", "latent", "controls", *names]
-        taken = ["audio", *(f"next_{name}" for name in names)]
-        torch.onnx.export(
-            step.eval(), inputs, draft, opset_version=_OPSET, dynamo=False, do_constant_folding=False,
-            input_names=given, output_names=taken, custom_opsets={"com.microsoft": 1},
-            dynamic_axes={name: {0: "streams"} for name in (*given, *taken)} if batched else None,
-        )
-        proto = onnx.load(draft)
+    given, taken = ["samples", "latent", "controls", *names], ["audio", *(f"next_{name}" for name in names)]
+    proto = _trace(step, inputs, given, taken, {n: {0: "streams"} for n in (*given, *taken)} if batched else None)
     if precision == "int8" and isinstance(step, FrameStep):
         with torch.no_grad():
             quantise(proto, {name: (w.numpy(), b.numpy()) for name, (w, b) in step.products().items()})
     _halve(proto)
     meta: dict[str, Any] = {
-        "schema": GRAPH_SCHEMA, "fingerprint": fingerprint(weights), "latent_dim": model.config.latent_dim,
-        "supports_formant": model.supports_formant, "precision": precision, "batched": batched,
-        "state": [_describe(name, tensor) for name, tensor in zip(names, state, strict=True)],
+        "kind": "step", "schema": GRAPH_SCHEMA, "fingerprint": fingerprint(weights),
+        "latent_dim": model.config.latent_dim, "supports_formant": model.supports_formant, "precision": precision,
+        "batched": batched, "state": [_describe(name, tensor) for name, tensor in zip(names, state, strict=True)],
     }
+    _save(proto, meta, graph)
+
+
+def export_speech(weights: Path, graph: Path) -> None:
+    """Write the graph of a checkpoint's speech encoder, atomically.
+
+    Raises:
+        ConfigError: the model is not `live`.
+        CheckpointError: the weights cannot be used.
+        RuntimeUnavailableError: the package `onnx` is not installed.
+        OutputError: the graph cannot be written.
+    """
+    model = load_model(weights)
+    if not isinstance(model, LiveModel):
+        raise ConfigError("Only the live model's speech encoder is exported; use it with torch.")
+    example = torch.zeros(1, 20 * FRAME)
+    proto = _trace(SpeechStep(model), (example,), ["samples"], ["latent"], {"samples": {1: "length"}})
+    _halve(proto)
+    _save(proto, {"kind": "speech", "schema": GRAPH_SCHEMA, "fingerprint": fingerprint(weights)}, graph)
+
+
+def _trace(
+    step: nn.Module, inputs: tuple[Tensor, ...], given: list[str], taken: list[str],
+    dynamic: dict[str, dict[int, str]] | None,
+) -> Any:
+    try:
+        import onnx
+    except ImportError:
+        raise RuntimeUnavailableError("Export needs the package onnx; run `pip install 'streamvc[train]'`.") from None
+    with torch.no_grad(), _quiet(), tempfile.TemporaryDirectory() as folder:
+        draft = str(Path(folder) / "draft.onnx")
+        torch.onnx.export(
+            step.eval(), inputs, draft, opset_version=_OPSET, dynamo=False, do_constant_folding=False,
+            input_names=given, output_names=taken, dynamic_axes=dynamic,
+            custom_opsets={"com.microsoft": 1} if isinstance(step, FrameStep) else None,
+        )
+        return onnx.load(draft)
+
+
+def _save(proto: Any, meta: dict[str, Any], path: Path) -> None:
+    import onnx
+
     entry = proto.metadata_props.add()
     entry.key, entry.value = "streamvc", json.dumps(meta)
     onnx.checker.check_model(proto)
-    _write(graph, proto.SerializeToString())
+    _write(path, proto.SerializeToString())
 
 
 def _describe(name: str, tensor: Tensor) -> dict[str, Any]:
@@ -174,7 +206,12 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--precision", choices=("fp32", "int8"), default=None)
     options = parser.parse_args(arguments)
     export_onnx(options.weights, options.graph, options.precision)
-    print(f"{options.graph}: {options.graph.stat().st_size / 1e6:.1f} MB")
+    written = [options.graph]
+    if isinstance(read_config(options.weights), LiveConfig):
+        written.append(speech_graph(options.graph))
+        export_speech(options.weights, written[-1])
+    for graph in written:
+        print(f"{graph}: {graph.stat().st_size / 1e6:.1f} MB")
 
 
 if __name__ == "__main__":

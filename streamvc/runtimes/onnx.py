@@ -6,15 +6,14 @@ A step is a plain `run` with new arrays: binding inputs and outputs to buffers o
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from streamvc.config import FRAME, LOOK_AHEAD_FRAMES
-from streamvc.errors import CheckpointError, RuntimeUnavailableError
-from streamvc.runtimes.base import GRAPH_SCHEMA, Array, RuntimeState
+from streamvc.runtimes.base import Array, RuntimeState
+from streamvc.runtimes.session import open_session
 
 
 class OnnxRuntime:
@@ -30,34 +29,7 @@ class OnnxRuntime:
     look_ahead = FRAME * LOOK_AHEAD_FRAMES
 
     def __init__(self, graph: Path) -> None:
-        try:
-            import onnxruntime
-        except ImportError:
-            raise RuntimeUnavailableError(
-                "The onnx backend needs ONNX Runtime; run `pip install onnxruntime` or choose --backend torch."
-            ) from None
-        if not graph.is_file():
-            raise CheckpointError(
-                f"There is no ONNX graph at {graph}; export it with `python -m streamvc.runtimes.export`."
-            )
-        options = onnxruntime.SessionOptions()
-        # One core is what is promised; spinning would burn the others between two frames.
-        options.intra_op_num_threads = options.inter_op_num_threads = 1
-        options.add_session_config_entry("session.intra_op.allow_spinning", "0")
-        options.log_severity_level = 3
-        try:
-            self._session = onnxruntime.InferenceSession(str(graph), options, providers=["CPUExecutionProvider"])
-        except Exception as error:  # onnxruntime's own exceptions share no public base class
-            if not type(error).__module__.startswith("onnxruntime"):
-                raise
-            reason = str(error).splitlines()[0]
-            raise CheckpointError(f"{graph} cannot be loaded ({reason}); export it again.") from error
-        try:
-            meta = json.loads(self._session.get_modelmeta().custom_metadata_map["streamvc"])
-        except (KeyError, ValueError) as error:
-            raise CheckpointError(f"{graph} is not a StreamVC graph; export it again.") from error
-        if meta.get("schema") != GRAPH_SCHEMA:
-            raise CheckpointError(f"{graph} was written by another version of streamvc; export it again.")
+        self._session, meta = open_session(graph, "step")
         self.fingerprint = str(meta["fingerprint"])
         self.latent_dim = int(meta["latent_dim"])
         self.supports_formant, self.batched = bool(meta["supports_formant"]), bool(meta["batched"])

@@ -12,9 +12,11 @@ import pytest
 
 from streamvc.checkpoint import fingerprint, load_model
 from streamvc.errors import CorpusError, PresetError
-from streamvc.presets.create import f0_statistics, speaker_latent
+from streamvc.presets.create import speaker_latent
 from streamvc.presets.format import Preset
 from streamvc.presets.names import is_safe_name
+from streamvc.presets.pitch import f0_statistics
+from streamvc.runtimes.speech import TorchSpeechEncoder
 from streamvc.training.builtin_voices import BuiltinVoice, main, read_table, speech_of
 from streamvc.training.corpora.splits import VALIDATION_VOICES, split_of
 from streamvc.training.data import PackedCorpus
@@ -88,7 +90,7 @@ def test_all_voices_of_a_table_are_made(
     tom = Preset.load(tmp_path / "a" / "tom.npz")
     speech = speech_of(voice("tom", "kokoro-low"), PackedCorpus(corpus))
     assert tom.model == fingerprint(small_weights)
-    assert np.array_equal(tom.latent, speaker_latent(load_model(small_weights), speech))
+    assert np.array_equal(tom.latent, speaker_latent(TorchSpeechEncoder(load_model(small_weights)), speech))
     assert (tom.log_f0_mean, tom.log_f0_std) == f0_statistics(speech)
     assert tom.f0_hz == pytest.approx(104, rel=0.02)
     assert (tom.sex, tom.licence, tom.consent, tom.source) == ("m", "Apache-2.0", "Synthetic", "A synthesiser")

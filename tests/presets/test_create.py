@@ -12,10 +12,14 @@ import soundfile
 import torch
 
 from streamvc.checkpoint import fingerprint, load_model
+from streamvc.config import YinConfig
+from streamvc.dsp.yin import Yin
 from streamvc.errors import AudioError, CheckpointError, PresetError
-from streamvc.presets.create import CHUNK_SECONDS, MAX_CHUNKS, create_preset, f0_statistics, speaker_latent
+from streamvc.presets.create import CHUNK_SECONDS, MAX_CHUNKS, create_preset, speaker_latent
 from streamvc.presets.format import check_model
+from streamvc.presets.pitch import f0_statistics, yin
 from streamvc.presets.recordings import prepare_speech, read_recording
+from streamvc.runtimes.speech import TorchSpeechEncoder, load_speech_encoder
 
 Say = Callable[..., np.ndarray]
 EXAMPLE = Path(__file__).parents[2] / "examples" / "speech.wav"
@@ -34,8 +38,22 @@ def test_pitch_statistics_do_not_depend_on_the_blocks_they_are_found_in(
     speech = np.concatenate((say(3.0, 110.0), np.zeros(3000), say(2.017, 180.0))).astype(np.float32)
     whole = f0_statistics(speech)
     for block in (4_800, 16_160):
-        monkeypatch.setattr("streamvc.presets.create._YIN_BLOCK", block)
+        monkeypatch.setattr("streamvc.presets.pitch._BLOCK", block)
         assert f0_statistics(speech) == pytest.approx(whole, abs=1e-5)
+
+
+def test_pitch_is_found_as_the_model_finds_it() -> None:
+    """On real speech, estimate by estimate; the model has it in torch."""
+    speech, _ = soundfile.read(EXAMPLE, dtype="float64")
+    config = YinConfig()
+    model = Yin(config).double()
+    with torch.inference_mode():
+        estimates, _ = model(torch.from_numpy(speech[None, None, : len(speech) // 160 * 160]))
+    padded = np.pad(speech[: len(speech) // 160 * 160], (config.span - config.hop, 0))
+    log_f0, voiced = yin(np.lib.stride_tricks.sliding_window_view(padded, config.span)[:: config.hop], config)
+    assert np.array_equal(voiced, estimates[0, -2].numpy())
+    assert 0.2 < voiced.mean() < 0.9
+    assert log_f0[voiced > 0] == pytest.approx(estimates[0, -3].numpy()[voiced > 0], abs=1e-9)
 
 
 def test_a_few_octave_errors_do_not_count(say: Say) -> None:
@@ -60,17 +78,18 @@ def test_speech_without_a_voice_has_no_pitch(say: Say, kind: str) -> None:
 
 def test_the_latent_of_one_chunk_is_the_models(small_weights: Path, say: Say) -> None:
     model = load_model(small_weights)
+    encoder = TorchSpeechEncoder(model)
     speech = say(CHUNK_SECONDS).astype(np.float32)
     with torch.inference_mode():
         expected = model.embed(torch.from_numpy(speech)[None])[0].numpy()
-    assert speaker_latent(model, speech) == pytest.approx(expected, abs=1e-5)
+    assert speaker_latent(encoder, speech) == pytest.approx(expected, abs=1e-5)
 
 
 def test_the_latent_of_many_chunks_is_their_mean_direction_at_their_length(small_weights: Path, say: Say) -> None:
-    model = load_model(small_weights)
+    encoder = TorchSpeechEncoder(load_model(small_weights))
     parts = [say(CHUNK_SECONDS, hz, seed=seed).astype(np.float32) for seed, hz in enumerate((90.0, 150.0, 260.0))]
-    latents = np.stack([speaker_latent(model, part) for part in parts])
-    latent = speaker_latent(model, np.concatenate(parts))
+    latents = np.stack([speaker_latent(encoder, part) for part in parts])
+    latent = speaker_latent(encoder, np.concatenate(parts))
     mean = latents.mean(axis=0)
     assert latent / np.linalg.norm(latent) == pytest.approx(mean / np.linalg.norm(mean), abs=1e-5)
     assert np.linalg.norm(latent) == pytest.approx(np.linalg.norm(latents, axis=1).mean(), rel=1e-5)
@@ -81,14 +100,16 @@ def test_long_speech_is_heard_at_even_distances() -> None:
     heard: list[float] = []
 
     class Listener:
-        def embed(self, reference: torch.Tensor) -> torch.Tensor:
-            heard.append(float(reference[0, 0]))
-            assert reference.shape[-1] % 320 == 0
-            return torch.ones(1, 64)
+        fingerprint = ""
+
+        def embed(self, speech: np.ndarray) -> np.ndarray:
+            heard.append(float(speech[0]))
+            assert speech.shape[-1] % 320 == 0
+            return np.ones(64, np.float32)
 
     chunk = round(CHUNK_SECONDS * 16_000)
     count = 3 * MAX_CHUNKS
-    speaker_latent(Listener(), np.repeat(np.arange(count), chunk).astype(np.float32))  # type: ignore[arg-type]
+    speaker_latent(Listener(), np.repeat(np.arange(count), chunk).astype(np.float32))
     assert len(heard) == MAX_CHUNKS
     assert (heard[0], heard[-1]) == (0, count - 1)
     assert set(np.diff(heard)) <= {3, 4}
@@ -101,7 +122,7 @@ def test_a_real_recording_becomes_a_voice(small_weights: Path) -> None:
     assert preset.name == "reader"
     assert 60 < preset.f0_hz < 320
     assert 0.05 < preset.log_f0_std < 0.5
-    assert np.array_equal(preset.latent, speaker_latent(load_model(small_weights), speech))
+    assert np.array_equal(preset.latent, speaker_latent(load_speech_encoder(small_weights), speech))
     assert (preset.description, preset.sex, preset.licence) == ("A reader", "f", "CC0-1.0")
     check_model(preset, fingerprint(small_weights))
     assert 3.0 < made.seconds <= soundfile.info(EXAMPLE).duration

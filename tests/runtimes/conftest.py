@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import builtins
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -58,3 +60,21 @@ def run() -> Callable[..., Array]:
         return np.concatenate(pieces)
 
     return go
+
+
+@pytest.fixture
+def without(monkeypatch: pytest.MonkeyPatch) -> Callable[[str], None]:
+    """`without(name)` makes the import of a package fail, as if it were not installed."""
+    real = builtins.__import__
+
+    def forbid(name):
+        def fake(asked, *args, **kwargs):
+            if asked == name or asked.startswith(f"{name}."):
+                raise ImportError(f"No module named {name!r}")
+            return real(asked, *args, **kwargs)
+
+        for module in [m for m in sys.modules if m == name or m.startswith(f"{name}.")]:
+            monkeypatch.delitem(sys.modules, module)
+        monkeypatch.setattr(builtins, "__import__", fake)
+
+    return forbid

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import builtins
 import logging
 import os
 import shutil
@@ -21,24 +20,6 @@ def lonely(small_live, tmp_path, monkeypatch):
     """Weights without a graph, and an empty cache."""
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
     return shutil.copy(small_live / "live.safetensors", tmp_path / "m.safetensors")
-
-
-@pytest.fixture
-def without(monkeypatch):
-    """`without(name)` makes the import of a package fail, as if it were not installed."""
-    real = builtins.__import__
-
-    def forbid(name):
-        def fake(asked, *args, **kwargs):
-            if asked == name or asked.startswith(f"{name}."):
-                raise ImportError(f"No module named {name!r}")
-            return real(asked, *args, **kwargs)
-
-        for module in [m for m in sys.modules if m == name or m.startswith(f"{name}.")]:
-            monkeypatch.delitem(sys.modules, module)
-        monkeypatch.setattr(builtins, "__import__", fake)
-
-    return forbid
 
 
 def test_auto_takes_the_graph_beside_the_weights(small_live):

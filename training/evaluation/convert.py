@@ -8,10 +8,12 @@ import torch
 from streamvc.config import FRAME, LOOK_AHEAD_FRAMES
 from streamvc.controls import Controls, Voice, pack
 from streamvc.model import Model
-from streamvc.presets.create import f0_statistics, speaker_latent
+from streamvc.presets.create import speaker_latent
 from streamvc.presets.format import check_model
+from streamvc.presets.pitch import f0_statistics
 from streamvc.presets.recordings import prepare_speech
 from streamvc.presets.store import resolve
+from streamvc.runtimes.speech import TorchSpeechEncoder
 from streamvc.training.evaluation.pairs import Wave
 from streamvc.training.evaluation.runner import Convert
 
@@ -51,7 +53,7 @@ def voice_of_recording(model: Model, recording: Wave) -> Voice:
     """
     speech = prepare_speech(recording)
     mean, spread = f0_statistics(speech)
-    return Voice(speaker_latent(model, speech), mean, spread)
+    return Voice(speaker_latent(TorchSpeechEncoder(model), speech), mean, spread)
 
 
 def voice_of(model: Model, target: Wave | str, fingerprint: str | None = None) -> tuple[Voice, Controls]:
