@@ -15,7 +15,7 @@ from streamvc.training.evaluation.summary import MEASURES, Measure
 
 Summaries = Mapping[str, Mapping[str, Estimate]]
 
-_TILES: Final = ("wer", "secs_target", "closer_to_target", "f0_pcc", "mos")
+_TILES: Final = ("wer", "wer_above_source", "secs_target", "closer_to_target", "f0_pcc", "mos")
 _WIDTH, _HEIGHT, _MARGIN = 176.0, 24.0, 8.0
 
 

@@ -19,7 +19,7 @@ from streamvc.training.evaluation.summary import MEASURES, Measure
 SCHEMA = 1
 CONDITIONS = (("floor", "source untouched"), ("converted", "converted"), ("ceiling", "real target"))
 _WIDTH = 26
-GROUP_MEASURES = ("wer", "secs_target", "closer_to_target", "f0_pcc", "pitch_distance", "mos")
+GROUP_MEASURES = ("wer", "wer_above_source", "secs_target", "closer_to_target", "f0_pcc", "pitch_distance", "mos")
 """Keys of the measures that are shown for groups of pairs."""
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal, Protocol
 
 import numpy as np
@@ -149,14 +149,19 @@ def _judge(pair: Pair, wave: Wave, judges: Judges, reference: Reference) -> Judg
     ceiling = None
     if pair.ceiling is not None:
         ceiling = score_wave(pair.ceiling, pair, "ceiling", pair.ceiling_text if written else None, judges)
+    # Against its own transcript the source would have no errors by construction.
+    floor = score_wave(pair.source, pair, "floor", text if written else None, judges)
+    converted = score_wave(wave, pair, "converted", text, judges)
+    if converted.text_errors is not None:
+        before = 0 if floor.text_errors is None else floor.text_errors.word_errors
+        converted = replace(converted, extra_word_errors=converted.text_errors.word_errors - before)
     pitch = "pitch" in judges.measures
     return Judged(
         pair=pair,
         reference_text=text,
         written=written,
-        converted=score_wave(wave, pair, "converted", text, judges),
-        # Against its own transcript the source would have no errors by construction.
-        floor=score_wave(pair.source, pair, "floor", text if written else None, judges),
+        converted=converted,
+        floor=floor,
         ceiling=ceiling,
         source_f0=median_f0(judges.pitch(pair.source)) if pitch else None,
         target_f0=median_f0(judges.pitch(pair.reference)) if pitch else None,

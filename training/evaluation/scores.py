@@ -31,6 +31,8 @@ class Scores:
         levels: peak, level, clipping, silence.
         transcript: what the ASR heard.
         text_errors: word and character errors against the pair's reference text.
+        extra_word_errors: word errors beyond those of the untouched source, perhaps negative. Against the recogniser's
+            own transcript the source has none. Of a conversion only.
         secs_target, secs_source: cosine of Resemblyzer embeddings to the references and to the source, -1 to 1.
         dvector_target, dvector_source: the same by the second network.
         f0_pcc: Pearson correlation of f0 (Hz) with the source over the frames voiced in both.
@@ -42,6 +44,7 @@ class Scores:
     levels: Levels
     transcript: str | None = None
     text_errors: TextErrors | None = None
+    extra_word_errors: int | None = None
     secs_target: float | None = None
     secs_source: float | None = None
     dvector_target: float | None = None

@@ -38,6 +38,11 @@ def _words(scores: Scores) -> tuple[float, float] | None:
     return None if errors is None else (float(errors.word_errors), float(errors.words))
 
 
+def _extra_words(scores: Scores) -> tuple[float, float] | None:
+    errors, extra = scores.text_errors, scores.extra_word_errors
+    return None if errors is None or extra is None else (float(extra), float(errors.words))
+
+
 def _chars(scores: Scores) -> tuple[float, float] | None:
     errors = scores.text_errors
     return None if errors is None else (float(errors.char_errors), float(errors.chars))
@@ -45,6 +50,7 @@ def _chars(scores: Scores) -> tuple[float, float] | None:
 
 MEASURES: Final[tuple[Measure, ...]] = (
     Measure("wer", "WER %", 100, 1, "lower", _words),
+    Measure("wer_above_source", "WER above source", 100, 1, "lower", _extra_words),
     Measure("cer", "CER %", 100, 1, "lower", _chars),
     Measure("secs_target", "SECS to target", 1, 3, "higher", _plain(lambda s: s.secs_target)),
     Measure("secs_source", "SECS to source", 1, 3, "lower", _plain(lambda s: s.secs_source)),

