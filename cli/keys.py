@@ -89,10 +89,16 @@ else:
             # All at once: an arrow comes as three characters, which must not be torn apart.
             return split_keys(os.read(self._descriptor, 1024).decode(errors="replace")) if ready else []
 
+    def _in_foreground(descriptor: int) -> bool:
+        """Whether the terminal is ours to read from: a job in the background would be stopped for trying."""
+        try:
+            return os.tcgetpgrp(descriptor) == os.getpgrp()
+        except OSError:
+            return False
+
     @contextmanager
     def _terminal_keys(descriptor: int) -> Iterator[Keys]:
-        # A job in the background would be stopped for reading from the terminal.
-        if os.tcgetpgrp(descriptor) != os.getpgrp():
+        if not _in_foreground(descriptor):
             yield NoKeys()
             return
         before = termios.tcgetattr(descriptor)

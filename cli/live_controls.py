@@ -11,6 +11,7 @@ from streamvc.errors import StreamVCError
 if TYPE_CHECKING:
     from streamvc.plugin.live.runner import LiveRunner
     from streamvc.plugin.voice_converter import VoiceConverter
+    from streamvc.presets.format import Preset
 
 KEYS_HELP: Final = "keys: 1-9 [ ] voice, up/down pitch, space bypass, m dry voice, q quit"
 
@@ -20,13 +21,16 @@ class LiveControls:
 
     Args:
         converter: that of the session; None when its chain has none, and then only `m` and `q` mean something.
-        voices: names to choose from, the starting one among them; preloaded.
+        voices: what there is to choose from.
         runner: has the dry voice.
         monitor_db: gain of the dry voice when it is switched on.
+
+    Raises:
+        PresetError: a voice is of another model than the converter's.
     """
 
     def __init__(
-        self, converter: VoiceConverter | None, voices: Sequence[str], runner: LiveRunner, monitor_db: float
+        self, converter: VoiceConverter | None, voices: Sequence[Preset], runner: LiveRunner, monitor_db: float
     ) -> None:
         self.converter = converter
         self.voices = list(voices)
@@ -52,9 +56,10 @@ class LiveControls:
     @property
     def number(self) -> int | None:
         """Place of the present voice among the voices, from 0; None if it is none of them."""
-        if self.converter is None or self.converter.preset.name not in self.voices:
+        names = [voice.name for voice in self.voices]
+        if self.converter is None or self.converter.preset.name not in names:
             return None
-        return self.voices.index(self.converter.preset.name)
+        return names.index(self.converter.preset.name)
 
     def _change(self, converter: VoiceConverter, key: str) -> None:
         if key == " ":

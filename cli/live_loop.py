@@ -47,12 +47,12 @@ def run_live(
     from streamvc.plugin.live.runner import LiveRunner
     from streamvc.plugin.live.worker import steady_interpreter
 
-    processor, converter = options.processor()
     notes = _Notes()
     with ExitStack() as stack:
         stack.enter_context(quiet_libraries())
         host.connect()
         stack.callback(host.close)
+        processor, converter = options.processor()
         switcher = _switcher(options, converter)
         recorder = None
         if make_recorder is not None:

@@ -15,6 +15,7 @@ from streamvc.controls import PITCH_RANGE
 if TYPE_CHECKING:
     from streamvc.plugin.live.session import Processor
     from streamvc.plugin.voice_converter import VoiceConverter
+    from streamvc.presets.format import Preset
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 
@@ -116,18 +117,22 @@ class LiveOptions:
             converter.pitch_semitones = self.pitch
         return processor, converter
 
-    def voices(self, converter: VoiceConverter | None) -> list[str]:
-        """Names for the keys to choose from."""
-        from streamvc.presets.store import list_presets
+    def voices(self, converter: VoiceConverter | None) -> list[Preset]:
+        """What the keys choose from: the presets that were given, or all of the model if it was one or none.
 
-        if converter is None or len(self.presets) > 1:
-            return list(self.presets)
-        fitting = [
-            entry.name
-            for entry in list_presets()
-            if entry.preset is not None and entry.preset.model == converter.preset.model
-        ]
-        return fitting if converter.preset.name in fitting else [*self.presets, *fitting]
+        Raises:
+            PresetError: one that was given is unknown or damaged.
+        """
+        from streamvc.presets.store import list_presets, resolve
+
+        if converter is None:
+            return []
+        if len(self.presets) > 1:
+            return [resolve(name) for name in self.presets]
+        own = converter.preset
+        found = [entry.preset for entry in list_presets() if entry.preset is not None]
+        fitting = [preset for preset in found if preset.model == own.model]
+        return fitting if own.name in [preset.name for preset in fitting] else [own, *fitting]
 
 
 def _chain(path: Path) -> tuple[Processor, VoiceConverter | None]:

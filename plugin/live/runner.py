@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final
@@ -10,7 +11,7 @@ from typing import Final
 from streamvc.errors import RuntimeUnavailableError
 from streamvc.plugin.fifo import Samples
 from streamvc.plugin.live.host import AudioHost
-from streamvc.plugin.live.session import LiveSession, Processor, nominal_safety
+from streamvc.plugin.live.session import LiveSession, Processor
 from streamvc.plugin.live.statistics import Statistics
 from streamvc.plugin.live.worker import Worker
 
@@ -22,6 +23,7 @@ LONGEST_PAUSE_SECONDS: Final = 2.0
 """Between attempts to open a lost device; the pause doubles from the first to the longest."""
 
 _AVERAGE_SECONDS = 1.0
+"""Over which the fill is averaged: it falls and rises by a block, and its mean over time is the delay."""
 
 
 @dataclass(frozen=True)
@@ -184,9 +186,10 @@ class LiveRunner:
         now = self._clock()
         self._seen = (0, 0)
         self._progress = [now, now]
-        self._fill = float(session.fill)
+        self._fills = deque([(now, session.fill)])
+        self._nominal_queue_ms = 1000.0 * (session.safety + host.block) / host.sample_rate
         self._algorithm_ms = 1000.0 * self._processor.latency_samples(host.sample_rate) / host.sample_rate
-        self._load, self._measured, self._measured_at, self._polled = 0.0, session.statistics(), now, now
+        self._load, self._measured, self._measured_at = 0.0, session.statistics(), now
 
     def _watch(self, session: LiveSession, now: float) -> None:
         counts = session.statistics()
@@ -220,14 +223,13 @@ class LiveRunner:
         if session is not None:
             counts = session.statistics()
             totals = totals + counts
-            share = min(1.0, (now - self._polled) / _AVERAGE_SECONDS)
-            self._fill += share * (counts.fill - self._fill)
-            self._polled = now
+            self._fills.append((now, counts.fill))
+            while now - self._fills[0][0] > _AVERAGE_SECONDS:
+                self._fills.popleft()
             if now - self._measured_at >= _AVERAGE_SECONDS:
                 seconds = (counts.processed - self._measured.processed) / rate
                 self._load = (counts.busy_seconds - self._measured.busy_seconds) / seconds if seconds else 0.0
                 self._measured, self._measured_at = counts, now
-        safety = session.safety if session is not None else nominal_safety(rate, self._host.block)
         device_in, device_out = self._host.latency_seconds
         return LiveStatus(
             running=session is not None,
@@ -235,11 +237,11 @@ class LiveRunner:
             retry_seconds=0.0 if session is not None else max(0.0, self._next_attempt - now),
             latency=LiveLatency(
                 device_in=1000.0 * device_in,
-                queue=1000.0 * self._fill / rate,
+                queue=1000.0 * sum(fill for _, fill in self._fills) / (len(self._fills) * rate),
                 algorithm=self._algorithm_ms,
                 device_out=1000.0 * device_out,
             ),
-            nominal_queue_ms=1000.0 * (safety + self._host.block) / rate,
+            nominal_queue_ms=self._nominal_queue_ms,
             load=self._load,
             statistics=totals,
             device_dropouts=self._host.dropouts,
