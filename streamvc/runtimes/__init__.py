@@ -72,7 +72,7 @@ def _onnx(weights: Path) -> Runtime:
     except ImportError as error:
         raise RuntimeUnavailableError(
             f"There is no ONNX graph of {weights}, and building it needs PyTorch ({error}); "
-            "run `pip install torch onnx`."
+            "run `pip install 'streamvc[torch]'`."
         ) from error
     export_onnx(weights, graph)
     return OnnxRuntime(graph)
@@ -83,6 +83,6 @@ def _torch(weights: Path) -> Runtime:
         from streamvc.runtimes.pytorch import TorchRuntime
     except ImportError as error:
         raise RuntimeUnavailableError(
-            f"The torch backend needs PyTorch ({error}); run `pip install torch` or choose --backend onnx."
+            f"The torch backend needs PyTorch ({error}); run `pip install 'streamvc[torch]'` or choose --backend onnx."
         ) from error
     return TorchRuntime(weights)

@@ -118,7 +118,7 @@ def _trace(
     try:
         import onnx
     except ImportError:
-        raise RuntimeUnavailableError("Export needs the package onnx; run `pip install 'streamvc[train]'`.") from None
+        raise RuntimeUnavailableError("Export needs the package onnx; run `pip install 'streamvc[torch]'`.") from None
     with torch.no_grad(), _quiet(), tempfile.TemporaryDirectory() as folder:
         draft = str(Path(folder) / "draft.onnx")
         torch.onnx.export(

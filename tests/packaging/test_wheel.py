@@ -34,9 +34,14 @@ def test_wheel_holds_the_declared_packages_and_their_data(repository: Path, whee
 
 
 def test_wheel_holds_weights_and_voices(wheel_files: set[str]) -> None:
-    assert {"streamvc/weights/live.safetensors", "streamvc/weights/live.onnx"} <= wheel_files
+    weights = {"live.safetensors", "live.onnx", "live-speech.onnx"}
+    assert {f"streamvc/weights/{name}" for name in weights} <= wheel_files
     assert "streamvc/presets/data/alice.npz" in wheel_files
     assert sum(name.startswith("streamvc/presets/data/") for name in wheel_files) >= 12
+
+
+def test_wheel_is_at_most_40_megabytes(distributions: Any) -> None:
+    assert distributions.wheel.stat().st_size <= 40e6
 
 
 def test_wheel_holds_licence_and_notice(wheel_files: set[str]) -> None:
