@@ -94,6 +94,8 @@ class EffectChain(ElementList):
             self.reset()
             raise
         self._layout = layout
+        if np.may_share_memory(output, array):
+            output = output.copy()
         return as_given(output, layout, array.shape)
 
     __call__ = process
@@ -151,7 +153,7 @@ class EffectChain(ElementList):
                         audio = checked(element, audio, rate, buffer_size, reset=True)
         if not all(isinstance(element, Plugin) for element in elements):
             self.reset()
-        return audio if elements else audio.copy()
+        return audio
 
 
 def _check_audio(audio: Samples) -> None:

@@ -134,8 +134,10 @@ def checked(processor: Processor, block: Samples, sample_rate: int, buffer_size:
 def settle(plugin: Plugin, form: StreamFormat) -> None:
     """Let a plugin see the largest block that is to come, and then forget it."""
     silence = np.zeros((form.channels, form.piece), dtype=np.float32)
-    run(board_of([plugin], form.channels), silence, form.sample_rate, form.piece, reset=True)
-    plugin.reset()
+    board = board_of([plugin], form.channels)
+    run(board, silence, form.sample_rate, form.piece, reset=True)
+    # Not the plugin's own reset, which makes it forget the largest block too.
+    board.reset()
 
 
 def make_stage(leaf: Leaf, form: StreamFormat) -> Stage | None:
