@@ -11,11 +11,13 @@ import json
 import os
 import shutil
 import signal
+import socket
 import subprocess
 import sys
 import threading
 import time
 
+import mido
 import numpy as np
 import pytest
 from pedalboard.io import AudioFile
@@ -373,6 +375,26 @@ def test_what_cannot_be_is_said_in_a_sentence(svc, at_server, model, folder, arg
     assert sentence in result.err
     assert result.err.count("\n") == 1
     assert [path.name for path in folder.iterdir()] == ["there.wav"]
+
+
+@needs_server
+def test_midi_switches_the_voice(start, server, tmp_path):
+    from mido.sockets import connect
+
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        number = probe.getsockname()[1]
+    (tmp_path / "pads.toml").write_text('schema = 1\n[[bind]]\nnote = 36\npreset = "carmen"\n')
+    arguments = ["--midi", f"tcp-listen://127.0.0.1:{number}", "--map", tmp_path / "pads.toml"]
+    live = Live(start, server, "--preset", "alice", *arguments)
+    before = live.wait(lambda line: line["running"] and line["load"] > 0)
+    assert before["voice"] == "alice"
+    with connect("127.0.0.1", number) as pad:
+        pad.send(mido.Message("note_on", note=36, velocity=100))
+        live.wait(lambda line: line["voice"] == "carmen")
+    live.press("q")
+    code, errors = live.end()
+    assert code == 0, errors
 
 
 @needs_server
