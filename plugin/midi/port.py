@@ -30,6 +30,9 @@ class _Port(Protocol):
 class MidiInput:
     """Opens a port, passes on what arrives, and gets the port back when it was lost. Use it in a `with` statement.
 
+    A device that was unplugged, a client of ALSA or JACK that went, and a connection that broke are noticed within a
+    second (a network cable that was pulled within 12). A JACK server that ends is not: python-rtmidi does not say so.
+
     Args:
         name: of a port of this computer (`svc midi ports`), or a part of it; `tcp://HOST:PORT` for a server that sends
             MIDI, `tcp-listen://HOST:PORT` to be one for senders; None for the computer's first port.
@@ -80,7 +83,7 @@ class MidiInput:
                 self._port.run(self._on_message, self._stop)
                 if self._stop.is_set():
                     return
-                self._say(f"The MIDI port {self.name} is gone; it will be used again when it is back.")
+                self._say(f"The MIDI port {self.name} is gone: it will be used again as soon as it returns.")
                 while not self._port.reopen():
                     if self._stop.wait(_RETRY_SECONDS):
                         return
