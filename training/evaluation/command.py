@@ -25,9 +25,10 @@ def run(arguments: Sequence[str] | None, prog: str) -> None:
         SystemExit: the command was misused (2), or help was asked for (0).
     """
     options = parse(None if arguments is None else list(arguments), prog)
-    # Imported here so that --help answers at once.
-    import torch
+    from streamvc.training.evaluation.optional import require
 
+    # Imported only now, so that --help answers at once.
+    torch: Any = require("torch", "conversions")
     from streamvc.training.evaluation.judges import FAMILIES, Judges
 
     torch.set_num_threads(max(1, options.threads))

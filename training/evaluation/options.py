@@ -55,7 +55,7 @@ def parser(prog: str) -> argparse.ArgumentParser:
     what.add_argument("--targets", type=int, default=6, metavar="N", help="speakers of VCTK, half women (default: 6)")
     what.add_argument("--target-speakers", metavar="A,B", help="these speakers of VCTK instead, such as p225,p226")
     what.add_argument("--presets", action="store_true", help="convert to the built-in voices that the corpus holds")
-    what.add_argument("--pairs", type=int, default=24, metavar="N", help="how many conversions (default: 24)")
+    what.add_argument("--pairs", type=int, default=24, metavar="N", help="how many, but all of a --list (default: 24)")
     what.add_argument("--seed", type=int, default=0, metavar="N", help="of the choice of pairs (default: 0)")
     what.add_argument(
         "--robustness",

@@ -72,10 +72,11 @@ def test_a_mistake_is_one_sentence_and_an_exit_code(
     assert "Traceback" not in message
 
 
+@pytest.mark.parametrize("package", ["parselmouth", "torch"])
 def test_a_missing_package_is_one_sentence(
-    corpus_folder: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+    corpus_folder: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, package: str
 ) -> None:
-    monkeypatch.setitem(sys.modules, "parselmouth", None)
+    monkeypatch.setitem(sys.modules, package, None)
     code = main(["--corpus", str(corpus_folder), "--pairs", "1", "--measures", "pitch", "--identity"])
     assert code == RuntimeUnavailableError.exit_code
     assert "pip install 'streamvc[eval]'" in capsys.readouterr().err

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from pathlib import Path
 
@@ -10,6 +11,7 @@ import pytest
 import soundfile
 
 from streamvc.errors import EvaluationError
+from streamvc.training.evaluation.__main__ import main
 from streamvc.training.evaluation.pairs import Wave
 from streamvc.training.evaluation.protocol import draw_speakers, read_libritts, read_vctk, select_protocol_pairs
 
@@ -121,6 +123,22 @@ def test_sizes_and_speakers_can_be_set(libritts: Path, vctk: Path) -> None:
     assert {pair.target_speaker for pair in pairs} == {"vctk-p233", "vctk-p234"}
     assert draw_speakers(vctk, 6, 0) == draw_speakers(vctk, 6, 0)
     assert draw_speakers(vctk, 6, 0) != draw_speakers(vctk, 6, 3)
+
+
+def test_the_command_judges_the_protocol(
+    libritts: Path, vctk: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], needs: Callable[..., None]
+) -> None:
+    needs("parselmouth", "matplotlib")
+    arguments = ["--libritts", str(libritts), "--vctk", str(vctk), "--pairs", "4", "--target-speakers", "p225,p226"]
+    files = ["--json", str(tmp_path / "r.json"), "--report", str(tmp_path / "r.html")]
+    assert main([*arguments, "--identity", "--measures", "pitch", *files]) == 0
+    assert "target corpus vctk" in capsys.readouterr().out
+    data = json.loads((tmp_path / "r.json").read_text())
+    assert data["about"]["pairs_from"] == "LibriTTS and VCTK-Corpus"
+    assert {one["target_speaker"] for one in data["items"]} == {"vctk-p225", "vctk-p226"}
+    assert data["pairs_with_text"] == 4
+    assert data["speed"] is None, "nothing was converted"
+    assert (tmp_path / "r.html").read_text().count("<article") == 4
 
 
 @pytest.mark.parametrize(
