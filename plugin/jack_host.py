@@ -101,11 +101,26 @@ class JackHost:
             RuntimeUnavailableError: the server refuses, or a port to connect with is not there.
         """
         jack, client = load_jack(), self._client
-        source = client.inports.register("in")
-        sinks = [client.outports.register(f"out_{number + 1}") for number in range(self.channels)]
+        try:
+            source = client.inports.register("in")
+            sinks = [client.outports.register(f"out_{number + 1}") for number in range(self.channels)]
+            self._set_callbacks(session, source, sinks)
+            # Sound that is fed right before it is fetched waits for exactly the reserve.
+            delay = session.safety + session.processor.latency_samples(self.sample_rate)
+            with suppress(OSError, AttributeError):
+                self._latency = PortLatency(jack, client, source, sinks, delay)
+            self._alive = True
+            client.activate()
+            self._connect_ports(source, sinks)
+        except jack.JackError as error:
+            self.close()
+            raise RuntimeUnavailableError(
+                f"JACK could not make or connect the ports ({error}): look at their names with jack_lsp."
+            ) from error
+
+    def _set_callbacks(self, session: LiveSession, source: Any, sinks: Sequence[Any]) -> None:
         block = self.block
         out = np.zeros((self.channels, block), dtype=np.float32)
-        self._alive = True
 
         def process(frames: int) -> None:
             if frames != block:
@@ -125,21 +140,9 @@ class JackHost:
         def shutdown(status: object, reason: str) -> None:
             self._alive = False
 
-        client.set_process_callback(process)
-        client.set_xrun_callback(xrun)
-        client.set_shutdown_callback(shutdown)
-        # Sound that is fed right before it is fetched waits for exactly the reserve.
-        delay = session.safety + session.processor.latency_samples(self.sample_rate)
-        with suppress(OSError, AttributeError):
-            self._latency = PortLatency(jack, client, source, sinks, delay)
-        try:
-            client.activate()
-            self._connect_ports(source, sinks)
-        except jack.JackError as error:
-            self.close()
-            raise RuntimeUnavailableError(
-                f"JACK could not connect the ports ({error}): look at their names with jack_lsp."
-            ) from error
+        self._client.set_process_callback(process)
+        self._client.set_xrun_callback(xrun)
+        self._client.set_shutdown_callback(shutdown)
 
     @property
     def latency_seconds(self) -> tuple[float, float]:
