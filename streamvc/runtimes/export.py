@@ -79,7 +79,9 @@ def export_onnx(weights: Path, graph: Path, precision: Precision | None = None) 
     # Traced with two streams, so that nothing takes their number for a constant 1.
     examples = (torch.zeros(1, FRAME), torch.zeros(1, model.config.latent_dim), torch.zeros(1, N_CONTROLS), *state)
     inputs = tuple(torch.cat((tensor, tensor)) if batched else tensor for tensor in examples)
-    given, taken = ["samples", "latent", "controls", *names], ["audio", *(f"next_{name}" for name in names)]
+    rings = step.rings.count if isinstance(step, FrameStep) else 0
+    given = ["samples", "latent", "controls", *names]
+    taken = ["audio", *(f"next_{name}" for name in names[: len(names) - rings]), *["ring"] * bool(rings)]
     proto = _trace(step, inputs, given, taken, {n: {0: "streams"} for n in (*given, *taken)} if batched else None)
     if precision == "int8" and isinstance(step, FrameStep):
         with torch.no_grad():
@@ -88,7 +90,8 @@ def export_onnx(weights: Path, graph: Path, precision: Precision | None = None) 
     meta: dict[str, Any] = {
         "kind": "step", "schema": GRAPH_SCHEMA, "fingerprint": fingerprint(weights),
         "latent_dim": model.config.latent_dim, "supports_formant": model.supports_formant, "precision": precision,
-        "batched": batched, "state": [_describe(name, tensor) for name, tensor in zip(names, state, strict=True)],
+        "batched": batched, "rings": rings,
+        "state": [_describe(name, tensor) for name, tensor in zip(names, state, strict=True)],
     }
     _save(proto, meta, graph)
 

@@ -26,8 +26,10 @@ from streamvc.runtimes.frame_state import Layout
 class FrameStep(nn.Module):
     """`(samples [b, 320], latent [b, 64], controls [b, N_CONTROLS], *state) -> (audio [b, 320], *state)`.
 
-    The state is `past [b, layout.size]` and `rings [b, kernel - 1, widths]` in the precision of the weights, and
-    `exact [b, exact_layout.size]` in float64 (pitch, see `LiveModel.analyse_in_double`).
+    The state is `past [b, layout.size]` in the precision of the weights, `exact [b, exact_layout.size]` in float64
+    (pitch, see `LiveModel.analyse_in_double`), and `rings`: `[b, widths]` for each of the last frames that convolutions
+    look back on, oldest first. Of the rings a step gives the newest only; it takes its place behind the others, and the
+    oldest is dropped.
 
     Raises:
         ConfigError: the configuration has sizes that this arrangement does not know.
@@ -64,7 +66,8 @@ class FrameStep(nn.Module):
     def products(self) -> dict[str, tuple[Tensor, Tensor]]:
         """The large products by the name that the exporter gives their node: weight `[outputs, inputs]` and bias."""
         found = {}
-        for part, group in (("content", "blocks"), ("network", "coarse"), ("network", "fine")):
+        # The blocks at 200 Hz have four rows and few weights: in eight bits they are no faster.
+        for part, group in (("content", "blocks"), ("network", "coarse")):
             for i, block in enumerate(getattr(getattr(self, part), group)):
                 name = f"/{part}/{group}.{i}/point"
                 found[f"{name}/Gemm"] = (block.point.expand.weight, block.point.expand.bias)
@@ -72,8 +75,8 @@ class FrameStep(nn.Module):
         found["/network/expand/Gemm"] = (self.network.expand.weight, self.network.expand.bias)
         return found
 
-    def initial_state(self) -> tuple[Tensor, Tensor, Tensor]:
-        """`past`, `rings` and `exact` of one stream before the first sample."""
+    def initial_state(self) -> tuple[Tensor, ...]:
+        """`past`, `exact` and `rings` of one stream before the first sample."""
         like = self.noise
         past = {name: like.new_zeros(1, size) for name, size in self.layout.sizes.items()}
         past["mel"], past["features"] = self.content.front.rest, self.network.front.rest
@@ -81,11 +84,11 @@ class FrameStep(nn.Module):
         past["film"] = self.network.film(past["latent"])
         exact = {name: torch.zeros(1, size, dtype=torch.float64) for name, size in self.exact_layout.sizes.items()}
         exact["whiten"] = self.pitch.prior
-        rings = like.new_zeros(1, *self.rings.past.shape)
-        return self.layout.join(past), rings, self.exact_layout.join(exact)
+        rings = like.new_zeros(1, self.rings.size)
+        return self.layout.join(past), self.exact_layout.join(exact), *[rings] * self.rings.count
 
     def forward(
-        self, samples: Tensor, latent: Tensor, controls: Tensor, past: Tensor, rings: Tensor, exact: Tensor
+        self, samples: Tensor, latent: Tensor, controls: Tensor, past: Tensor, exact: Tensor, *rings: Tensor
     ) -> tuple[Tensor, Tensor, Tensor, Tensor]:
         s, e = self.layout.split(past), self.exact_layout.split(exact)
         heard = torch.cat((s["samples"], samples), dim=1)
@@ -114,8 +117,8 @@ class FrameStep(nn.Module):
             "noise": torch.remainder(s["noise"] + 1, self.noise_frames),
         }
         return (
-            audio, self.layout.join(after), self.rings.after(rings, [*content_inputs, *inputs]),
-            self.exact_layout.join(yin_after | pitch_after | pulses_after),
+            audio, self.layout.join(after), self.exact_layout.join(yin_after | pitch_after | pulses_after),
+            self.rings.newest([*content_inputs, *inputs]),
         )
 
 

@@ -11,37 +11,35 @@ from torch.nn import functional as F
 from streamvc.layers.conv import CausalConv1d
 from streamvc.layers.convnext import ConvNeXtBlock
 from streamvc.model.live import FINE
-from streamvc.runtimes.operators import gelu, norm
+from streamvc.runtimes.operators import gelu, norm, total
 
 
 class Rings(nn.Module):
-    """The depthwise convolutions of all 50 Hz blocks over rings of their last inputs, `[b, kernel - 1, widths]`.
+    """The depthwise convolutions of all 50 Hz blocks, over the last inputs of all: `[b, widths]` per past frame.
 
-    What the past adds is known before the frame, for all blocks at once.
+    What the past adds is known before the frame, for all blocks at once. The past frames are arrays of their own,
+    oldest first: from step to step the runtime moves them on by one, and nothing is copied.
     """
 
     past: Tensor
     bias: Tensor
-    ones: Tensor
 
     def __init__(self, blocks: Sequence[ConvNeXtBlock]) -> None:
         super().__init__()
         weight = torch.cat([b.depthwise.weight.detach()[:, 0].t() for b in blocks], dim=1)  # [kernel, widths]
         self.register_buffer("past", weight[:-1].contiguous())
         self.register_buffer("bias", torch.cat([bias(b.depthwise) for b in blocks]))
-        self.register_buffer("ones", torch.ones(1, weight.shape[0] - 1).to(weight))
-        self.size = weight.shape[1]
+        self.count, self.size = weight.shape[0] - 1, weight.shape[1]
         self.widths = [b.depthwise.inputs for b in blocks]
 
-    def before(self, rings: Tensor) -> tuple[Tensor, ...]:
+    def before(self, rings: Sequence[Tensor]) -> tuple[Tensor, ...]:
         """What the past adds to each block, `[b, width]` each."""
-        # A product with ones is a faster sum over rows than a sum.
-        added = (self.ones @ (rings * self.past)).reshape(-1, self.size)
-        return torch.split(added + self.bias, self.widths, dim=1)
+        parts = [ring * weight for ring, weight in zip(rings, torch.split(self.past, 1), strict=True)]
+        return torch.split(total(*parts, self.bias), self.widths, dim=1)
 
-    def after(self, rings: Tensor, inputs: Sequence[Tensor]) -> Tensor:
-        """The rings after the frame, given each block's input `[b, width]`."""
-        return torch.cat((rings[:, 1:], torch.cat(tuple(inputs), dim=1).unsqueeze(1)), dim=1)
+    def newest(self, inputs: Sequence[Tensor]) -> Tensor:
+        """The frame as a past one, given each block's input `[b, width]`."""
+        return torch.cat(tuple(inputs), dim=1)
 
 
 class Point(nn.Module):

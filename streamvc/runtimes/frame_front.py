@@ -9,10 +9,16 @@ from torch import Tensor, nn
 from streamvc.config import FRAME
 from streamvc.dsp.energy import ENERGY_FLOOR
 from streamvc.dsp.mel import LOG_FLOOR, LogMel
+from streamvc.errors import ConfigError
 from streamvc.model.live import FINE, POINTS
+from streamvc.runtimes.operators import backwards
 
 PAST = 800
 """Samples before the frame that the analyses look back on: energy, which waits longest, needs them all."""
+
+
+_TILE = 32
+"""Windows are put together from tiles of this size."""
 
 
 class Mel(nn.Module):
@@ -27,8 +33,7 @@ class Mel(nn.Module):
     cos: Tensor
     sin: Tensor
     bank: Tensor
-    before: Tensor
-    mirror: Tensor
+    tiles: Tensor
 
     def __init__(self, mel: LogMel) -> None:
         super().__init__()
@@ -43,12 +48,14 @@ class Mel(nn.Module):
         self.register_buffer("sin", torch.tensor(weight[:, None] * np.sin(angle)).to(bank.dtype))
         self.register_buffer("bank", bank[int(bins[0]) : int(bins[-1]) + 1])
         starts = PAST + FRAME - size - hop * np.arange(POINTS)[::-1, None]
-        self.register_buffer("before", torch.tensor(starts + n))
-        self.register_buffer("mirror", torch.tensor(starts + size - n))
-        self.size = POINTS * bank.shape[1]
+        if size % _TILE or hop % _TILE or (PAST + FRAME) % _TILE:
+            raise ConfigError(f"The fast step knows log-mel windows and hops in steps of {_TILE} samples only.")
+        self.register_buffer("tiles", torch.tensor(starts // _TILE + np.arange(size // _TILE)))
+        self.window, self.size = size, POINTS * bank.shape[1]
 
     def forward(self, heard: Tensor) -> Tensor:
-        before, mirror = heard[:, self.before], heard[:, self.mirror]
+        windows = heard.reshape(-1, (PAST + FRAME) // _TILE, _TILE)[:, self.tiles].reshape(-1, POINTS, self.window)
+        before, mirror = windows[:, :, 1 : self.window // 2 + 1], backwards(windows, self.window // 2)
         real, imaginary = (before + mirror) @ self.cos, (before - mirror) @ self.sin
         power = real * real + imaginary * imaginary
         return torch.log(power @ self.bank + LOG_FLOOR).reshape(-1, self.size)

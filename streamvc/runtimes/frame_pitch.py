@@ -28,6 +28,7 @@ class Yin(nn.Module):
     tiles: Tensor
     windows: Tensor
     ends: Tensor
+    ones: Tensor
     starts: Tensor
     lags: Tensor
     thresholds: Tensor
@@ -50,8 +51,9 @@ class Yin(nn.Module):
         # The window of each point has three blocks; minus two as in the square of a difference.
         summed = torch.tensor([[1, 1, 1, 0], [0, 1, 1, 1]], dtype=torch.float64)
         self.register_buffer("windows", -2 * summed)
-        self.register_buffer("ends", torch.stack([torch.arange(1, lags + 1) + k * yin.hop for k in range(POINTS)]))
+        self.register_buffer("ends", torch.arange(POINTS).unsqueeze(1) + torch.arange(lags // yin.hop))
         self.register_buffer("starts", points[:, 0] * yin.hop)
+        self.register_buffer("ones", torch.ones(1, TILE, dtype=torch.float64))
         self.register_buffer("lags", torch.arange(1, lags + 1, dtype=torch.float64))
         self.count = len(yin.thresholds)
         self.register_buffer("thresholds", torch.tensor(yin.thresholds, dtype=torch.float64).unsqueeze(1))
@@ -74,7 +76,10 @@ class Yin(nn.Module):
         width = self.yin.window
         sums = torch.cumsum(x * x, dim=1)
         energy = sums[:, width:] - sums[:, : span - width]
-        difference = energy[:, self.ends] + energy[:, self.starts] + twice
+        # Lags from 1 on, of the second point one hop later: in blocks of a hop.
+        blocks = energy[:, 1:].reshape(-1, (span - 1 - width) // self.yin.hop, self.yin.hop)[:, self.ends]
+        ends = blocks.reshape(-1, POINTS, self.yin.max_lag)
+        difference = ends + energy[:, self.starts] + twice
         difference = difference.clamp(min=0) + YIN_FLOOR * width  # the scale cancels
         cmndf = difference * self.lags / torch.cumsum(difference, dim=2)
         return self._pick(cmndf), {"correlation": new}
@@ -89,7 +94,9 @@ class Yin(nn.Module):
         tiles = x.reshape(-1, (POINTS * self.yin.hop + lags) // TILE, TILE)[:, self.tiles]
         product = x[:, self.heads] @ tiles.reshape(-1, POINTS, self.yin.hop // TILE, size)
         diagonals = product.reshape(-1, POINTS, TILE * size)[:, :, : TILE * (size - 1)]
-        return diagonals.reshape(-1, POINTS, TILE, size - 1).sum(dim=2)[:, :, TILE : TILE + lags]
+        # A product with ones is a faster sum over rows than a sum.
+        total = (self.ones @ diagonals.reshape(-1, POINTS, TILE, size - 1)).reshape(-1, POINTS, size - 1)
+        return total[:, :, TILE : TILE + lags]
 
     def _pick(self, cmndf: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         low, thresholds = self.yin.min_lag - 1, self.count

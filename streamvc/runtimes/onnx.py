@@ -33,7 +33,7 @@ class OnnxRuntime:
         self.fingerprint = str(meta["fingerprint"])
         self.latent_dim = int(meta["latent_dim"])
         self.supports_formant, self.batched = bool(meta["supports_formant"]), bool(meta["batched"])
-        self.precision = str(meta["precision"])
+        self.precision, self._rings = str(meta["precision"]), int(meta["rings"])
         self._inputs = [i.name for i in self._session.get_inputs()]
         self._outputs = [o.name for o in self._session.get_outputs()]
         self._silence = tuple(_initial(state) for state in meta["state"])
@@ -62,7 +62,9 @@ class OnnxRuntime:
                 self._outputs, dict(zip(self._inputs, (frame, *voices, *state), strict=True))
             )
             outputs.append(audio)
-            state = tuple(after)
+            # Past frames move on by one: the oldest is dropped, the newest comes last (see frame.py).
+            moved = state[len(state) - self._rings + 1 :] if self._rings else ()
+            state = (*after[: len(state) - self._rings], *moved, *after[len(state) - self._rings :])
         return (outputs[0] if len(outputs) == 1 else np.concatenate(outputs, axis=1)), state
 
 

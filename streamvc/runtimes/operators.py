@@ -23,6 +23,18 @@ def gelu(x: Tensor) -> Tensor:
     return result
 
 
+def total(*tensors: Tensor) -> Tensor:
+    """The sum of tensors that broadcast against each other."""
+    result: Tensor = _Total.apply(*tensors)  # type: ignore[no-untyped-call]
+    return result
+
+
+def backwards(x: Tensor, count: int) -> Tensor:
+    """The last `count` values of the last axis, last first."""
+    result: Tensor = _Backwards.apply(x, count)  # type: ignore[no-untyped-call]
+    return result
+
+
 def branch(function: Callable[..., Tensor]) -> Callable[..., Tensor]:
     """Scripted, not traced: what depends on values becomes a branch of the exported graph."""
     with warnings.catch_warnings():
@@ -39,6 +51,31 @@ class _Norm(torch.autograd.Function):
     @staticmethod
     def symbolic(g: Any, x: Any, gain: Any, offset: Any, eps: float) -> Any:
         return g.op("LayerNormalization", x, gain, offset, axis_i=-1, epsilon_f=eps)
+
+
+class _Total(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx: Any, *tensors: Tensor) -> Tensor:
+        result = tensors[0]
+        for tensor in tensors[1:]:
+            result = result + tensor
+        return result
+
+    @staticmethod
+    def symbolic(g: Any, *tensors: Any) -> Any:
+        return g.op("Sum", *tensors)
+
+
+class _Backwards(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx: Any, x: Tensor, count: int) -> Tensor:
+        return x[..., -count:].flip(-1)
+
+    @staticmethod
+    def symbolic(g: Any, x: Any, count: int) -> Any:
+        place, axis, step = (g.op("Constant", value_t=torch.tensor([v])) for v in (-1, -1, -1))
+        end = g.op("Constant", value_t=torch.tensor([-1 - count]))
+        return g.op("Slice", x, place, end, axis, step)
 
 
 class _Gelu(torch.autograd.Function):

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-BLOCK = 128
+BLOCK = 256
 """Inputs that share a scale."""
 
 
