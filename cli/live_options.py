@@ -13,7 +13,7 @@ from streamvc.cli.options import model_options
 from streamvc.controls import PITCH_RANGE
 
 if TYPE_CHECKING:
-    from streamvc.plugin.live.session import Processor
+    from streamvc.plugin.processor import Processor
     from streamvc.plugin.voice_converter import VoiceConverter
     from streamvc.presets.format import Preset
 
@@ -91,6 +91,8 @@ class LiveOptions:
     def __post_init__(self) -> None:
         if not self.presets and self.chain_path is None:
             raise click.UsageError("Give a voice with --preset (svc preset list) or a chain with --chain.")
+        if self.chain_path is not None and (self.backend != "auto" or self.weights is not None):
+            raise click.UsageError("--backend and --weights do not reach into a --chain: leave them out.")
         if self.map_path is not None and self.midi_port is None:
             raise click.UsageError("--map says what MIDI messages mean: give their port with --midi as well.")
 

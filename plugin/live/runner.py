@@ -11,9 +11,10 @@ from typing import Final
 from streamvc.errors import RuntimeUnavailableError
 from streamvc.plugin.fifo import Samples
 from streamvc.plugin.live.host import AudioHost
-from streamvc.plugin.live.session import LiveSession, Processor
+from streamvc.plugin.live.session import LiveSession
 from streamvc.plugin.live.statistics import Statistics
 from streamvc.plugin.live.worker import Worker
+from streamvc.plugin.processor import Processor
 
 PATIENCE_SECONDS: Final = 5.0
 """How long a stream may neither give nor take anything before it counts as lost. Idle servers start up in two."""

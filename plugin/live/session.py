@@ -16,7 +16,7 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable
-from typing import Final, Protocol
+from typing import Final
 
 import numpy as np
 
@@ -25,6 +25,7 @@ from streamvc.plugin.fifo import Samples
 from streamvc.plugin.live.holes import HoleFader
 from streamvc.plugin.live.ring import SampleRing, Skipper
 from streamvc.plugin.live.statistics import Statistics
+from streamvc.plugin.processor import Processor
 
 FADE_SECONDS: Final = 0.005
 """Of the crossfade at a cut, and of the fades around a hole."""
@@ -39,19 +40,6 @@ CAPACITY_SECONDS: Final = 4.0
 """Of each ring. What the worker could not take for so long is lost."""
 
 _WARM_UP_SECONDS = 0.1
-
-
-class Processor(Protocol):
-    """What a `VoiceConverter` and an `EffectChain` have in common."""
-
-    def process(self, input_array: Samples, sample_rate: float, *, reset: bool) -> Samples:
-        """The next block [channels, n] of a stream in, as many samples out."""
-
-    def reset(self) -> None:
-        """Begin a new stream."""
-
-    def latency_samples(self, sample_rate: float) -> int:
-        """Samples from an input sample to its place in the output."""
 
 
 def nominal_safety(sample_rate: float, block: int) -> int:

@@ -365,6 +365,7 @@ def test_devices_are_listed(svc, at_server):
         (["--record", "there.wav"], 11, "exists already"),
         (["--record", "take.xyz"], 7, "format"),
         (["--preset", "nobody.npz"], 5, "nobody"),
+        (["--weights", "nowhere.onnx"], 6, "nowhere.onnx"),
     ],
     ids=lambda value: value[0] if isinstance(value, list) else "",
 )
@@ -377,16 +378,32 @@ def test_what_cannot_be_is_said_in_a_sentence(svc, at_server, model, folder, arg
     assert [path.name for path in folder.iterdir()] == ["there.wav"]
 
 
+CHAIN = """
+[[effect]]
+type = "NoiseGate"
+threshold_db = -60
+
+[[effect]]
+type = "VoiceConverter"
+preset = "alice"
+
+[[effect]]
+type = "Gain"
+gain_db = -3
+"""
+
+
 @needs_server
-def test_midi_switches_the_voice(start, server, tmp_path):
+def test_midi_switches_the_voice_in_a_chain(start, server, tmp_path):
     from mido.sockets import connect
 
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         number = probe.getsockname()[1]
     (tmp_path / "pads.toml").write_text('schema = 1\n[[bind]]\nnote = 36\npreset = "carmen"\n')
+    (tmp_path / "chain.toml").write_text(CHAIN)
     arguments = ["--midi", f"tcp-listen://127.0.0.1:{number}", "--map", tmp_path / "pads.toml"]
-    live = Live(start, server, "--preset", "alice", *arguments)
+    live = Live(start, server, "--chain", tmp_path / "chain.toml", *arguments)
     before = live.wait(lambda line: line["running"] and line["load"] > 0)
     assert before["voice"] == "alice"
     with connect("127.0.0.1", number) as pad:
@@ -395,6 +412,14 @@ def test_midi_switches_the_voice(start, server, tmp_path):
     live.press("q")
     code, errors = live.end()
     assert code == 0, errors
+
+
+@needs_server
+def test_a_chain_that_is_not_there_is_said_in_a_sentence(svc, at_server, folder):
+    result = svc("live", "--chain", "nowhere.toml", "--record", "take.wav")
+    assert result.code == 7, result.err
+    assert "nowhere.toml" in result.err
+    assert not list(folder.iterdir())
 
 
 @needs_server
@@ -412,6 +437,7 @@ def test_a_midi_port_that_is_not_there_is_said_in_a_sentence(svc, at_server, fol
         (["--preset", "alice", "--map", "pads.toml"], "--midi"),
         (["--preset", "alice", "--device-latency", "short"], "low, high"),
         (["--preset", "alice", "--device-latency", "0"], "low, high"),
+        (["--chain", "chain.toml", "--backend", "onnx"], "--chain"),
         (["--preset", "alice", "--block", "3"], "--block"),
         (["--preset", "alice", "--rate", "4000"], "--rate"),
     ],
