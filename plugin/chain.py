@@ -10,7 +10,7 @@ import numpy.typing as npt
 from pedalboard import Plugin
 
 from streamvc.errors import AudioError, ConfigError
-from streamvc.plugin.adapter import MAX_CHANNELS, check_sample_rate
+from streamvc.plugin.adapter import MAX_CHANNELS, check_finite, check_sample_rate
 from streamvc.plugin.chain_elements import Element, ElementList, without_chains
 from streamvc.plugin.chain_natives import board_of, name_of, run, stream_delay
 from streamvc.plugin.chain_stages import Leaf, StreamFormat, checked
@@ -80,7 +80,9 @@ class EffectChain(ElementList):
             raise ConfigError(f"buffer_size must be at least 1 sample, not {buffer_size}.")
         array = np.asarray(input_array)
         audio, layout = as_planar(array, None if reset or self._stream is None else self._layout)
-        _check_audio(audio)
+        if not 1 <= audio.shape[0] <= MAX_CHANNELS:
+            raise AudioError(f"{audio.shape[0]} channels are not supported: use 1 to {MAX_CHANNELS}.")
+        check_finite(audio, rate, 0 if reset or self._stream is None else self._stream.position)
         leaves = self._leaves()
         if audio.shape[1] == 0:
             return as_given(audio.copy(), layout, array.shape)
@@ -154,11 +156,3 @@ class EffectChain(ElementList):
         if not all(isinstance(element, Plugin) for element in elements):
             self.reset()
         return audio
-
-
-def _check_audio(audio: Samples) -> None:
-    """Refuse [channels, samples] that would spoil what the elements remember."""
-    if not 1 <= audio.shape[0] <= MAX_CHANNELS:
-        raise AudioError(f"{audio.shape[0]} channels are not supported: use 1 to {MAX_CHANNELS}.")
-    if not np.isfinite(audio).all():
-        raise AudioError("The audio holds NaN or infinite samples: repair or replace it.")

@@ -194,9 +194,12 @@ def _check_element(element: object) -> None:
 
 def _check_once(leaves: Sequence[Leaf]) -> None:
     """Refuse a chain in which an element stands twice: it cannot hear two signals at once."""
+    # All at once in a list: pedalboard makes new objects for the plugins in a board, and ids of past ones come again.
+    elements = [
+        element for leaf in leaves for element in (plugins_in(leaf) if isinstance(leaf, Plugin) else (leaf,))
+    ]
     seen: set[int] = set()
-    for leaf in leaves:
-        for element in plugins_in(leaf) if isinstance(leaf, Plugin) else (leaf,):
-            if id(element) in seen:
-                raise ConfigError(f"One and the same {name_of(element)} stands twice in the chain: make a second one.")
-            seen.add(id(element))
+    for element in elements:
+        if id(element) in seen:
+            raise ConfigError(f"One and the same {name_of(element)} stands twice in the chain: make a second one.")
+        seen.add(id(element))

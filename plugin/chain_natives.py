@@ -91,7 +91,8 @@ def run(board: Chain, block: Samples, sample_rate: int, buffer_size: int, reset:
     except (RuntimeError, ValueError, TypeError) as error:
         names = ", ".join(name_of(plugin) for plugin in board)
         reason = str(error).strip().rstrip(".")
-        raise AudioError(f"{names} cannot process {block.shape[0]} channels at {sample_rate} Hz: {reason}.") from error
+        channels = "1 channel" if block.shape[0] == 1 else f"{block.shape[0]} channels"
+        raise AudioError(f"{names} cannot process {channels} at {sample_rate} Hz: {reason}.") from error
 
 
 def plugins_in(plugin: Plugin) -> Iterator[Plugin]:

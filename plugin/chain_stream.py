@@ -9,6 +9,7 @@ import numpy as np
 from pedalboard import ExternalPlugin, Plugin
 
 from streamvc.plugin.chain_fade import Fade, run_all
+from streamvc.plugin.chain_natives import check_native
 from streamvc.plugin.chain_stages import Leaf, Stage, StreamFormat, arrange, make_stage, settle
 from streamvc.plugin.fifo import Samples
 
@@ -25,10 +26,15 @@ class ChainStream:
     Args:
         leaves: natives go on from the state they are in, as in a `Pedalboard`; processors begin anew.
         form: rate, channels, and the longest piece that natives are given at once.
+
+    Attributes:
+        form: as given.
+        position: samples that have come in.
     """
 
     def __init__(self, leaves: Sequence[Leaf], form: StreamFormat) -> None:
         self.form: Final = form
+        self.position = 0
         self._own: dict[int, Stage] = {}
         self._leaves: Sequence[Leaf] = []
         self._fade: Fade | None = None
@@ -48,6 +54,7 @@ class ChainStream:
 
     def process(self, block: Samples, leaves: Sequence[Leaf]) -> Samples:
         """Process a block [channels, n] by the leaves that the chain has now."""
+        self.position += block.shape[1]
         if self._fade is None and self._same(leaves):
             return run_all(self._stages, block)
         output = np.empty_like(block)
@@ -68,6 +75,9 @@ class ChainStream:
         return len(leaves) == len(self._leaves) and all(a is b for a, b in zip(leaves, self._leaves, strict=True))
 
     def _add(self, leaf: Leaf) -> None:
+        if isinstance(leaf, Plugin):
+            # An inner board may have been changed behind the chain's back.
+            check_native(leaf)
         stage = make_stage(leaf, self.form)
         if stage is not None:
             self._own[id(leaf)] = stage

@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 import inspect
+import platform
+import shutil
+import subprocess
 from collections.abc import Callable, Iterable
 from itertools import cycle
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -105,7 +109,7 @@ def late() -> type[Late]:
 
 @pytest.fixture(scope="session")
 def noise() -> Callable[..., Any]:
-    """`noise(samples, channels=1)`: of changing loudness, so that dynamics have something to do; [channels, samples]."""
+    """`noise(samples, channels=1)`: [channels, samples] of changing loudness, so that dynamics have something to do."""
 
     def make(samples: int, channels: int = 1) -> Any:
         loudness = 0.25 + 0.2 * np.sin(2 * np.pi * 3 * np.arange(samples) / RATE)
@@ -128,3 +132,33 @@ def stream() -> Callable[..., Any]:
         raise AssertionError("no sizes")
 
     return run
+
+
+@pytest.fixture(scope="session")
+def build_vst3(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., Path]:
+    """`build_vst3(latency, instrument=False)`: the path of a real VST3 plugin, "Late Gain", late by so many samples.
+
+    No small one comes ready made, so it is compiled from vst3/ here, with the VST3 implementation of DPF.
+    """
+    framework = Path("/usr/share/dpf/distrho")
+    compiler = shutil.which("g++")
+    if not framework.is_dir() or compiler is None or platform.system() != "Linux":
+        pytest.skip("building the VST3 plugin needs Linux, g++ and DPF: apt-get install g++ dpf-source")
+    source = Path(__file__).parent / "vst3"
+    built: dict[tuple[int, bool], Path] = {}
+
+    def build(latency: int, instrument: bool = False) -> Path:
+        if (latency, instrument) not in built:
+            plugin = tmp_path_factory.mktemp("vst3") / "LateGain.vst3"
+            library = plugin / "Contents" / f"{platform.machine()}-linux" / "LateGain.so"
+            library.parent.mkdir(parents=True)
+            options = ["-O1", "-std=gnu++14", "-fPIC", "-shared", "-fvisibility=hidden"]
+            defines = ["-DDISTRHO_PLUGIN_TARGET_VST3", f"-DLATENCY={latency}", f"-I{source}", f"-I{framework}"]
+            if instrument:
+                defines.append("-DINSTRUMENT")
+            files = [str(source / "late_gain.cpp"), str(framework / "DistrhoPluginMain.cpp"), "-o", str(library)]
+            subprocess.run([compiler, *options, *defines, *files], check=True, capture_output=True)
+            built[latency, instrument] = plugin
+        return built[latency, instrument]
+
+    return build
