@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import os
+import re
 import stat
 import struct
 from dataclasses import dataclass
@@ -13,6 +14,8 @@ from typing import Any, Final
 from streamvc.errors import MidiError
 
 MAX_BYTES: Final = 16 << 20
+
+_ENDLESS_NUMBER = re.compile(rb"[\x80-\xff]{4096}")
 
 
 @dataclass(frozen=True)
@@ -44,6 +47,9 @@ def read_midi_file(path: str | os.PathLike[str]) -> list[TimedMessage]:
         raise MidiError(f"{path} is a MIDI file of type 2, whose tracks have no common time: save it as type 0 or 1.")
     if division & 0x8000 or division == 0:
         raise MidiError(f"{path} counts its time in film frames, not in beats: export it with ticks per quarter note.")
+    # In such a number every byte says that it goes on. mido would follow it with integers of ever more digits, for hours.
+    if _ENDLESS_NUMBER.search(data):
+        raise MidiError(f"The MIDI file {path} is damaged (a number has no end): export it again.")
     return _messages(path, data)
 
 

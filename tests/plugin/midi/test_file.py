@@ -64,6 +64,7 @@ def header(kind=1, tracks=0, division=480):
         (header()[:10], "no MIDI file"),
         (header(tracks=3), "damaged"),
         (header(tracks=1) + b"MTrk" + bytes(2), "damaged"),
+        (header(tracks=1) + b"MTrk" + bytes(4) + b"\xff" * (8 << 20), "damaged"),
         (header(kind=2), "type 2.*save it as type 0 or 1"),
         (header(division=0xE728), "film frames.*ticks per quarter note"),
         (header(division=0), "film frames"),
