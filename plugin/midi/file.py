@@ -47,7 +47,7 @@ def read_midi_file(path: str | os.PathLike[str]) -> list[TimedMessage]:
         raise MidiError(f"{path} is a MIDI file of type 2, whose tracks have no common time: save it as type 0 or 1.")
     if division & 0x8000 or division == 0:
         raise MidiError(f"{path} counts its time in film frames, not in beats: export it with ticks per quarter note.")
-    # In such a number every byte says that it goes on. mido would follow it with integers of ever more digits, for hours.
+    # Each of its bytes says that it goes on; mido would follow it for hours, with integers of ever more digits.
     if _ENDLESS_NUMBER.search(data):
         raise MidiError(f"The MIDI file {path} is damaged (a number has no end): export it again.")
     return _messages(path, data)
