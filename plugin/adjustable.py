@@ -10,6 +10,7 @@ from typing import Any
 
 from streamvc.controls import Voice
 from streamvc.engine import Engine
+from streamvc.errors import ConfigError
 from streamvc.plugin.settings import Settings
 from streamvc.presets.bank import PresetBank
 from streamvc.presets.format import Preset
@@ -58,8 +59,10 @@ class Adjustable:
         Cheap enough for every message of a controller: of voices that come during a fade, the last one counts.
 
         Raises:
-            ConfigError: its latent has another size than the model's.
+            ConfigError: its latent has another size than the model's, or it is no `Voice`.
         """
+        if not isinstance(voice, Voice):
+            raise ConfigError(f"set_voice takes a Voice, not {voice!r:.100}: assign presets and names to `preset`.")
         self._assign(voice=voice)
 
     @property

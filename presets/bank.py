@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterable
 
+from streamvc.errors import PresetError
 from streamvc.presets.format import Preset, check_model
 from streamvc.presets.store import resolve
 
@@ -31,6 +32,8 @@ class PresetBank:
         Raises:
             PresetError: one of them is unknown, damaged or of other weights; then none of them is kept.
         """
+        if isinstance(presets, (str, os.PathLike, Preset)):
+            raise PresetError(f"Presets to be loaded are given as a list, not as {presets!r:.100}: put it in brackets.")
         found: dict[str | os.PathLike[str], Preset] = {}
         for wanted in presets:
             preset = wanted if isinstance(wanted, Preset) else resolve(wanted)

@@ -237,6 +237,12 @@ def test_set_voice_refuses_a_voice_of_another_size(converter):
         converter.set_voice(voice)
 
 
+@pytest.mark.parametrize("wrong", ["low", None, 3])
+def test_set_voice_takes_voices_only(converter, wrong):
+    with pytest.raises(ConfigError, match="assign presets and names to `preset`"):
+        converter.set_voice(wrong)
+
+
 def test_what_is_assigned_between_recordings_holds_from_their_first_sample(converter, high):
     signal = np.full(4000, 0.1, np.float32)
     converter.preset = high

@@ -88,3 +88,10 @@ def test_one_that_cannot_be_loaded_keeps_all_out(folder):
     assert len(bank) == 0
     with pytest.raises(PresetError, match="another model"):
         bank.get(replace(make(3), model="00000000000000bb"))
+
+
+def test_one_name_where_a_list_is_wanted_is_not_taken_for_its_letters(folder):
+    path = make(1).save(folder / "one.npz")
+    for wrong in ("one", path, make(1)):
+        with pytest.raises(PresetError, match="put it in brackets"):
+            PresetBank(MODEL).load(wrong)
