@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Generator
 from dataclasses import dataclass
 
 import numpy as np
@@ -14,6 +15,20 @@ from streamvc.runtimes.base import Array, Runtime, RuntimeState
 
 _TAIL_FRAMES = 2
 """Frames that a sound goes on for after it was spoken: the filters' tails and the windows of the energy."""
+
+
+@dataclass(frozen=True)
+class Step:
+    """What an engine asks of its runtime: the arguments of `Runtime.step`."""
+
+    samples: Array
+    latent: Array
+    controls: Array
+    state: RuntimeState
+
+
+Stepped = tuple[Array, RuntimeState]
+"""What the runtime answers."""
 
 
 @dataclass(frozen=True)
@@ -164,6 +179,20 @@ class Engine:
         Raises:
             AudioError: the samples are not one whole number of frames.
         """
+        conversation = self.steps(samples)
+        answers: list[Stepped] | None = None
+        try:
+            while True:
+                asked = next(conversation) if answers is None else conversation.send(answers)
+                answers = [self.runtime.step(step.samples, step.latent, step.controls, step.state) for step in asked]
+        except StopIteration as end:
+            audio: Array = end.value
+            return audio
+
+    def steps(self, samples: Array) -> Generator[list[Step], list[Stepped], Array]:
+        """:meth:`process` without the runtime: yields steps that do not wait for each other, is sent their results in
+        that order, again and again, and returns the audio. So many engines can share one step (`streamvc.pool`).
+        """
         if samples.ndim != 1 or len(samples) % self.frame:
             raise AudioError(f"The engine takes whole frames of {self.frame} samples, not an array of {samples.shape}.")
         if len(samples) == 0:
@@ -173,9 +202,15 @@ class Engine:
         while position < len(samples):
             state = self._take_wanted()
             if self._fading is not None:
-                outputs.append(self._fade(self._fading, samples[position : position + self.frame], state))
+                piece = samples[position : position + self.frame]
+                old = self._fading
+                gone, came = yield [
+                    self._step(piece, old.voice, old.controls, old.state),
+                    self._step(piece, self._voice, self._controls, state),
+                ]
+                outputs.append(self._fade(old, gone, came))
             else:
-                audio, self._state = self._step(samples[position:], self._voice, self._controls, state)
+                ((audio, self._state),) = yield [self._step(samples[position:], self._voice, self._controls, state)]
                 outputs.append(audio)
             position += len(outputs[-1])
         audio = np.concatenate(outputs)
@@ -194,9 +229,8 @@ class Engine:
         self._controls = controls
         return self._state
 
-    def _fade(self, fade: Fade, samples: Array, state: RuntimeState) -> Array:
-        old, old_state = self._step(samples, fade.voice, fade.controls, fade.state)
-        new, self._state = self._step(samples, self._voice, self._controls, state)
+    def _fade(self, fade: Fade, gone: Stepped, came: Stepped) -> Array:
+        (old, old_state), (new, self._state) = gone, came
         steps = (np.arange(self.frame, dtype=np.float32) + fade.done * self.frame + 0.5) / (fade.frames * self.frame)
         gain = 0.5 - 0.5 * np.cos(np.pi * steps)
         done = fade.done + 1
@@ -204,10 +238,8 @@ class Engine:
         self._fading = None if ended else Fade(fade.voice, fade.controls, old_state, done, fade.frames)
         return np.asarray(old + gain * (new - old), np.float32)
 
-    def _step(
-        self, samples: Array, voice: Voice, controls: Controls, state: RuntimeState
-    ) -> tuple[Array, RuntimeState]:
-        return self.runtime.step(samples, voice.latent, pack(voice, controls), state)
+    def _step(self, samples: Array, voice: Voice, controls: Controls, state: RuntimeState) -> Step:
+        return Step(samples, voice.latent, pack(voice, controls), state)
 
     def _silence(self, heard: Array, spoken: Array) -> None:
         """Take out, in place, what the model says long after the last sound."""
