@@ -45,7 +45,7 @@ def run_live(
         StreamVCError: nothing can be played, or the recording ended early.
     """
     from streamvc.plugin.live.runner import LiveRunner
-    from streamvc.plugin.live.worker import steady_interpreter
+    from streamvc.plugin.live.worker import quiet_collector
 
     notes = _Notes()
     with ExitStack() as stack:
@@ -74,7 +74,7 @@ def run_live(
             notes.add(f"MIDI from {source.name}")
         view: View = JsonView(recorder) if options.as_json else ScreenView() if sys.stdout.isatty() else LineView()
         keys = stack.enter_context(keyboard())
-        stack.enter_context(steady_interpreter())
+        stack.enter_context(quiet_collector())
         stack.callback(runner.stop)
         runner.start()
         if not options.as_json:

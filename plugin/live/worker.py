@@ -3,17 +3,11 @@
 from __future__ import annotations
 
 import gc
-import sys
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Final
 
 from streamvc.plugin.live.session import LiveSession
-
-SWITCH_INTERVAL: Final = 0.0005
-"""Seconds after which a thread that runs Python code has to let another one in. With Python's own 5 ms, an audio
-callback could wait half a block of 10 ms for nothing but the interpreter."""
 
 
 class Worker:
@@ -48,20 +42,16 @@ class Worker:
 
 
 @contextmanager
-def steady_interpreter() -> Iterator[None]:
-    """Keep Python's own work from holding up audio threads while the `with` block runs.
+def quiet_collector() -> Iterator[None]:
+    """Keep the collector of garbage from holding up audio threads while the `with` block runs.
 
-    What was allocated before is frozen, so that a collection of garbage looks at young objects only, and threads
-    change more often. Both hold for the whole process and are set back at the end, which is why the commands do this
-    and the classes do not. The collector stays on: a processor that leaves cycles behind must not eat the memory.
-    docs/live.md has the measurement.
+    What was allocated before is frozen, so that a collection looks at young objects only (docs/live.md has the
+    measurement). The collector stays on, for processors that leave cycles behind. This holds for the whole process and
+    is set back at the end, which is why the commands do it and the classes do not.
     """
-    interval = sys.getswitchinterval()
     gc.collect()
     gc.freeze()
-    sys.setswitchinterval(min(interval, SWITCH_INTERVAL))
     try:
         yield
     finally:
-        sys.setswitchinterval(interval)
         gc.unfreeze()
