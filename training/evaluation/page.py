@@ -44,7 +44,7 @@ def write_report(
     """Write the page, whole or not at all, over an older one.
 
     Args:
-        path: of the .html file. 40 pairs take about 17 MB with Opus and 30 MB with FLAC.
+        path: of the .html file. 40 pairs take about 14 MB with Opus.
         evaluation: what was judged.
         waves: the conversions [samples] at 16 kHz, one per pair.
         judges: the ones that judged; they remember the pitch that is plotted.

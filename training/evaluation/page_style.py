@@ -45,9 +45,11 @@ a { color: var(--source); text-underline-offset: .15em; }
 table { border-collapse: collapse; width: 100%; font-variant-numeric: tabular-nums; }
 caption { text-align: left; padding: .7rem 1rem .3rem; font-size: .88rem; }
 th, td { padding: .42rem .8rem; text-align: right; white-space: nowrap; border-top: 1px solid var(--line); }
-thead th { border-top: 0; color: var(--soft); font-weight: 600; font-size: .85rem; vertical-align: bottom; }
+thead th {
+  white-space: normal; border-top: 0; color: var(--soft); font-weight: 600; font-size: .85rem; vertical-align: bottom;
+}
 th:first-child, td:first-child { text-align: left; }
-tbody th { font-weight: 500; }
+tbody th { font-weight: 500; white-space: normal; min-width: 12rem; }
 tbody tr:hover { background: color-mix(in srgb, var(--source) 6%, transparent); }
 summary { cursor: pointer; margin: 1.4rem 0 .6rem; font-weight: 600; }
 details td small { display: block; font-size: .75rem; line-height: 1.2; }

@@ -15,7 +15,7 @@ from streamvc.training.evaluation.summary import MEASURES, Measure
 
 Summaries = Mapping[str, Mapping[str, Estimate]]
 
-_TILES: Final = ("wer", "wer_above_source", "secs_target", "closer_to_target", "f0_pcc", "mos")
+_TILES: Final = ("wer", "secs_target", "closer_to_target", "f0_pcc", "mos")
 _WIDTH, _HEIGHT, _MARGIN = 176.0, 24.0, 8.0
 
 
@@ -36,11 +36,14 @@ def tiles(summaries: Summaries, speed: Speed | None) -> str:
             for key, word in (("floor", "source"), ("ceiling", "target"))
             if (other := summaries[key].get(measure.key)) is not None
         ]
+        above = summaries["converted"].get("wer_above_source") if measure.key == "wer" else None
+        if above is not None:
+            beside.append(f"above source {number(measure, above.value)}")
         shown.append((measure.title, number(measure, estimate.value), ", ".join(beside)))
     if speed is not None:
         rest = f"{speed.latency.samples} samples at {speed.latency.sample_rate} Hz"
         shown.append(("algorithmic latency", f"{speed.latency.ms:g} ms", rest))
-        rest = f"{speed.p50_ms:.1f} ms per frame, 99 %: {speed.p99_ms:.1f} ms"
+        rest = f"frame {speed.p50_ms:.1f} ms, 99 %: {speed.p99_ms:.1f} ms; CPU time {speed.cpu_factor:.2f}"
         shown.append(("real-time factor", f"{speed.real_time_factor:.2f}", rest))
     return '<dl class="tiles">' + "".join(
         f'<div class="tile"><dt>{escape(title)}</dt><dd>{escape(value)}</dd><dd>{escape(rest)}</dd></div>'

@@ -50,7 +50,7 @@ def _chars(scores: Scores) -> tuple[float, float] | None:
 
 MEASURES: Final[tuple[Measure, ...]] = (
     Measure("wer", "WER %", 100, 1, "lower", _words),
-    Measure("wer_above_source", "WER above source", 100, 1, "lower", _extra_words),
+    Measure("wer_above_source", "WER above source %", 100, 1, "lower", _extra_words),
     Measure("cer", "CER %", 100, 1, "lower", _chars),
     Measure("secs_target", "SECS to target", 1, 3, "higher", _plain(lambda s: s.secs_target)),
     Measure("secs_source", "SECS to source", 1, 3, "lower", _plain(lambda s: s.secs_source)),

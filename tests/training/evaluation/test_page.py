@@ -102,7 +102,7 @@ class TestPage:
         judges = Judges(["pitch"])
         evaluation = evaluate_waves(pairs, waves, judges=judges)
         latency = SimpleNamespace(samples=960, sample_rate=16_000, ms=60.0)
-        speed = Speed("onnx", 10, 20.0, 3.1, 4.2, 0.16, latency)  # type: ignore[arg-type]
+        speed = Speed("onnx", 10, 20.0, 3.1, 4.2, 0.16, 0.15, latency)  # type: ignore[arg-type]
         path = tmp_path / "report.html"
         path.write_text("an older report")
         write_report(path, evaluation, waves, judges, {"weights": "<w>", "judges": {"jiwer": "4"}}, speed)
@@ -141,7 +141,7 @@ class TestPage:
         assert "<b>bad" not in text
         assert "<i>" not in text.replace("<i>nothing</i>", "")
         assert "<w>" not in text
-        assert "low 2 → \"<i>" in "".join(read(page).text)
+        assert 'low 2 → "<i>' in "".join(read(page).text)
 
     def test_it_says_what_was_measured(self, page: Path) -> None:
         text = " ".join(read(page).text)

@@ -29,5 +29,6 @@ def test_every_frame_is_timed_and_the_latency_is_the_engines(tmp_path: Path, sam
         "framing": 320, "look_ahead": 640, "resample_in": 0, "resample_out": 0, "sample_rate": 16_000,
         "samples": 960, "ms": 60.0,
     }  # fmt: skip
+    assert data["cpu_factor"] == speed.cpu_factor > 0
     assert data["real_time_factor"] == speed.real_time_factor > 0
     assert "60.0 ms" in str(speed)
