@@ -122,8 +122,9 @@ def find_device(choice: str | None, direction: Direction) -> AudioDevice:
         ]
     if not matching:
         raise RuntimeUnavailableError(f"There is no sound {direction} {choice!r}: choose one that `svc devices` lists.")
-    # One piece of hardware appears once per audio system under the same name; the default system's comes first.
-    if len({device.name for device in matching}) > 1:
+    # Where a machine has several audio systems, each lists the same hardware again; the first one that fits counts.
+    matching = [device for device in matching if device.system == matching[0].system]
+    if len(matching) > 1 and len({device.name for device in matching}) > 1:
         names = ", ".join(f"{device.index} ({device.name})" for device in matching)
         raise RuntimeUnavailableError(f"Several sound {direction}s match {choice!r}: choose one of {names}.")
     return matching[0]
