@@ -197,7 +197,9 @@ class Engine:
             raise AudioError(f"The engine takes whole frames of {self.frame} samples, not an array of {samples.shape}.")
         if len(samples) == 0:
             return np.zeros(0, np.float32)
-        samples = np.nan_to_num(np.asarray(samples, np.float32), nan=0.0, posinf=0.0, neginf=0.0)
+        samples = np.asarray(samples, np.float32)
+        if not np.isfinite(samples).all():
+            samples = np.nan_to_num(samples, nan=0.0, posinf=0.0, neginf=0.0)
         outputs, position = [], 0
         while position < len(samples):
             state = self._take_wanted()
