@@ -42,6 +42,7 @@ a { color: var(--source); text-underline-offset: .15em; }
 .tile dd { margin: 0; font-size: 1.65rem; font-weight: 650; letter-spacing: -.01em; }
 .tile dd + dd { font-size: .82rem; font-weight: 400; letter-spacing: 0; color: var(--soft); }
 .scroll { overflow-x: auto; background: var(--card); border: 1px solid var(--line); border-radius: 10px; }
+.scroll + p { margin-top: .9rem; }
 table { border-collapse: collapse; width: 100%; font-variant-numeric: tabular-nums; }
 caption { text-align: left; padding: .7rem 1rem .3rem; font-size: .88rem; }
 th, td { padding: .42rem .8rem; text-align: right; white-space: nowrap; border-top: 1px solid var(--line); }
