@@ -11,7 +11,7 @@ from pedalboard import Plugin
 
 from streamvc.errors import AudioError, ConfigError
 from streamvc.plugin.adapter import MAX_CHANNELS, check_finite, check_sample_rate
-from streamvc.plugin.chain_elements import Element, ElementList, without_chains
+from streamvc.plugin.chain_elements import Element, ElementList
 from streamvc.plugin.chain_natives import board_of, name_of, run, stream_delay
 from streamvc.plugin.chain_stages import Leaf, StreamFormat, checked
 from streamvc.plugin.chain_stream import ChainStream
@@ -141,7 +141,7 @@ class EffectChain(ElementList):
     def _recording(self, audio: Samples, rate: int, buffer_size: int) -> Samples:
         """Process [channels, n] as a recording, one run of natives or one processor after the other."""
         self._stream = None
-        elements = list(without_chains(self._elements, (self,)))
+        elements = self._flat(self._elements, boards=False)
         for native, group in groupby(elements, key=lambda element: isinstance(element, Plugin)):
             if native:
                 board = board_of([element for element in group if isinstance(element, Plugin)], audio.shape[0])

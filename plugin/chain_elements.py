@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import operator
 from collections.abc import Iterable, Iterator, MutableSequence, Sequence
 from typing import Self, overload
 
@@ -30,7 +31,7 @@ class ElementList(MutableSequence[Element]):
     def __init__(self, elements: Iterable[Element] = ()) -> None:
         # Replaced and never changed, so that an edit of another thread is seen whole or not at all.
         self._elements: list[Element] = []
-        self._plain: list[Element] | None = None
+        self._checked: list[Leaf] | None = None
         self._replace(list(elements))
 
     def __len__(self) -> int:
@@ -126,7 +127,7 @@ class ElementList(MutableSequence[Element]):
     def _replace(self, elements: list[Element]) -> None:
         for element in elements:
             _check_element(element)
-        for leaf in _without_boards(without_chains(elements, (self,))):
+        for leaf in self._flat(elements):
             if isinstance(leaf, Plugin):
                 check_native(leaf)
         self._elements = elements
@@ -138,44 +139,49 @@ class ElementList(MutableSequence[Element]):
             ConfigError: with `check`, if one of them stands there twice.
         """
         elements = self._elements
-        if elements is self._plain:
+        if elements is self._checked:
             return elements
-        leaves = list(_without_boards(without_chains(elements, (self,))))
+        # Boards can change without a word to the chain that they stand in, so this is done for every block.
+        leaves = self._flat(elements)
+        known = self._checked
+        if known is not None and _same(leaves, known):
+            return known
         if check:
             _check_once(leaves)
-            if not any(isinstance(element, ElementList | Chain) for element in elements):
-                # Nothing but an edit of this very list can change what it holds, so this need not be looked at again.
-                self._plain = elements
-                return elements
+            self._checked = elements if _same(leaves, elements) else leaves
+            return self._checked
         return leaves
 
+    def _flat(self, elements: Iterable[Element], boards: bool = True) -> list[Element]:
+        """Elements of this list, with those of inner chains, and of inner boards unless told, in their places.
 
-def without_chains(elements: Iterable[Element], inside: tuple[ElementList, ...]) -> Iterator[Element]:
-    """The elements, with those of inner chains in their places.
+        Raises:
+            ConfigError: a list stands inside itself.
+        """
+        flat: list[Element] = []
+        _flatten(elements, boards, (self,), flat)
+        return flat
 
-    Args:
-        elements: of the innermost list of `inside`.
-        inside: lists from the outermost to the innermost.
 
-    Raises:
-        ConfigError: a list stands inside itself.
-    """
+def _flatten(
+    elements: Iterable[Element | ElementList | None], boards: bool, inside: tuple[ElementList, ...], flat: list[Element]
+) -> None:
     for element in elements:
-        if not isinstance(element, ElementList):
-            yield element
-        elif any(element is outer for outer in inside):
-            raise ConfigError("A chain cannot stand inside itself: use another one.")
-        else:
-            yield from without_chains(element._elements, (*inside, element))
-
-
-def _without_boards(elements: Iterable[Element | None]) -> Iterator[Leaf]:
-    """The elements, with those of inner boards in their places."""
-    for element in elements:
-        if isinstance(element, Chain):
-            yield from _without_boards(element)
+        if isinstance(element, Plugin):
+            if boards and isinstance(element, Chain):
+                _flatten(element, boards, inside, flat)
+            else:
+                flat.append(element)
+        elif isinstance(element, ElementList):
+            if any(element is outer for outer in inside):
+                raise ConfigError("A chain cannot stand inside itself: use another one.")
+            _flatten(element._elements, boards, (*inside, element), flat)
         elif element is not None:
-            yield element
+            flat.append(element)
+
+
+def _same(one: Sequence[object], other: Sequence[object]) -> bool:
+    return len(one) == len(other) and all(map(operator.is_, one, other))
 
 
 def _check_element(element: object) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import operator
 from collections.abc import Sequence
 from typing import Final
 
@@ -72,7 +73,7 @@ class ChainStream:
     def _same(self, leaves: Sequence[Leaf]) -> bool:
         if leaves is self._leaves:
             return True
-        return len(leaves) == len(self._leaves) and all(a is b for a, b in zip(leaves, self._leaves, strict=True))
+        return len(leaves) == len(self._leaves) and all(map(operator.is_, leaves, self._leaves))
 
     def _add(self, leaf: Leaf) -> None:
         if isinstance(leaf, Plugin):
