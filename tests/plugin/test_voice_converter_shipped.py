@@ -91,10 +91,25 @@ def test_a_switch_lands_on_the_promised_sample_and_steps_no_further_than_the_voi
     place, difference = switches[0], np.abs(spoken - steady[0])
     assert not difference[: place - 128].any()
     assert difference[:place].max() < 1e-3 * difference[place : place + 960].max()
-    largest = max(np.abs(np.diff(y)).max() for y in steady)
     assert len(switches) >= 10
+    steps, *lawful = (np.abs(np.diff(y)) for y in (spoken, *steady))
     for place in switches:
-        assert np.abs(np.diff(spoken[place - 128 : place + 2 * 960 + 128])).max() <= largest
+        around, near = slice(place - 128, place + 2 * 960 + 128), slice(place - 2_400, place + 4_800)
+        assert steps[around].max() <= max(s.max() for s in lawful)
+        # And, so that a quiet place may not hide a click, than they do within 50 ms of it.
+        assert steps[around].max() <= 1.2 * max(s[near].max() for s in lawful) + 1e-3
+
+
+@pytest.mark.parametrize("rate", [44_100, 48_000])
+def test_blocks_of_any_size_give_the_same_bits(converter, speech, rate):
+    signal = soxr.resample(speech[8_000:14_000], 16_000, rate)
+    whole = converter.process(signal, rate, reset=False)
+    assert np.abs(whole).max() > 0.1
+    edges = np.sort(np.random.default_rng(0).integers(0, len(signal), 60))
+    for cuts in (range(1, 3_000), range(441, len(signal), 441), edges):
+        converter.reset()
+        parts = [converter.process(part, rate, reset=False) for part in np.split(signal, cuts)]
+        np.testing.assert_array_equal(np.concatenate(parts), whole)
 
 
 def test_bypass_crossfades_and_coming_back_is_clean(converter, runtime, speech):
