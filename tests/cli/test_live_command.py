@@ -9,6 +9,8 @@ from __future__ import annotations
 
 import json
 import os
+import re
+import shlex
 import shutil
 import signal
 import socket
@@ -341,6 +343,31 @@ def at_server(server, monkeypatch):
     # PortAudio looks for devices only when it starts.
     sounddevice._terminate()
     sounddevice._initialize()
+
+
+@needs_server
+def test_the_python_of_the_page_runs(server, repository):
+    page = (repository / "docs" / "live.md").read_text(encoding="utf-8")
+    (code,) = re.findall(r"^```python\n(.*?)^```", page, flags=re.MULTILINE | re.DOTALL)
+    environment = {**server.environment, "PYTHONPATH": str(repository)}
+    done = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    assert re.search(r"^\d+ ms, \d+ drop-outs$", done.stdout, flags=re.MULTILINE)
+
+
+@pytest.mark.parametrize("page", ["live.md", "hosting.md"])
+def test_commands_of_the_pages_exist(repository, page):
+    """Those with devices cannot be run here, but their options can be read."""
+    from streamvc.cli.main import svc as group
+
+    text = (repository / "docs" / page).read_text(encoding="utf-8")
+    commands = re.findall(r"\bsvc ((?:live|devices|jack)\b[^`#\n]*)", text)
+    assert len(commands) > 4
+    for command in commands:
+        name, *arguments = shlex.split(command)
+        if arguments and arguments[0].startswith("-"):
+            context = group.get_command(None, name).make_context(name, arguments)
+            assert context.params
 
 
 @needs_server
