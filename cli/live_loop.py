@@ -62,11 +62,11 @@ def run_live(
             processor,
             host,
             safety_ms=options.safety_ms,
-            monitor_db=options.monitor_db,
+            monitor_db=options.monitor_db if options.monitor else None,
             before_block=_applier(switcher, converter),
             tap=None if recorder is None else recorder.write,
         )
-        controls = LiveControls(converter, options.voices(converter), runner, options.monitor_db or 0.0)
+        controls = LiveControls(converter, options.voices(converter), runner, options.monitor_db)
         if switcher is not None:
             from streamvc.plugin.midi import MidiInput
 

@@ -46,14 +46,15 @@ def live_options(command: Command) -> Command:
             ),
             click.option("--midi", "midi_port", metavar="PORT", help="Switch by MIDI from a port of `svc midi ports`."),
             click.option("--map", "map_path", type=click.Path(path_type=Path), help="MIDI map.  [default: built in]"),
+            click.option("--monitor", is_flag=True, help="Hear the dry voice as well, ahead of the converted one."),
             click.option(
-                "--monitor",
+                "--monitor-gain",
                 "monitor_db",
                 type=click.FloatRange(-60.0, 24.0),
-                is_flag=False,
-                flag_value=0.0,
+                default=0.0,
+                show_default=True,
                 metavar="DB",
-                help="Hear the dry voice as well, ahead of the converted one; --monitor=-12 for a gain.",
+                help="Of the dry voice.",
             ),
             click.option(
                 "--safety",
@@ -81,7 +82,8 @@ class LiveOptions:
     chain_path: Path | None
     midi_port: str | None
     map_path: Path | None
-    monitor_db: float | None
+    monitor: bool
+    monitor_db: float
     safety_ms: float | None
     seconds: float | None
     as_json: bool

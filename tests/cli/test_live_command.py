@@ -121,6 +121,10 @@ class Server:
         with path.open("wb") as file:
             return subprocess.Popen([*command, "--latency-msec=50"], env=self.environment, stdout=file)
 
+    def finish(self, recorder):
+        recorder.kill()
+        recorder.wait()
+
 
 def heard(path):
     """Source and result, [2, samples]."""
@@ -230,7 +234,7 @@ def test_speech_comes_out_in_the_other_voice_with_the_delay_that_is_shown(
     recorder = server.record(tmp_path / "voice.raw")
     server.play(cut(5.0))
     said = live.wait(lambda line: line["level_in_db"] < -60)
-    recorder.kill()
+    server.finish(recorder)
     assert said["voice"] == "alice"
     assert not said["bypass"]
 
@@ -240,12 +244,12 @@ def test_speech_comes_out_in_the_other_voice_with_the_delay_that_is_shown(
     recorder = server.record(tmp_path / "bypass.raw")
     server.play(cut(2.0))
     bypassed = live.wait(lambda line: line["level_in_db"] < -60)
-    recorder.kill()
+    server.finish(recorder)
     delay, purity = delay_between(*heard(tmp_path / "bypass.raw"))
     assert purity > 0.9
 
-    # Keys: the next voice, two semitones up, and the end.
-    live.press(" ]\x1b[A\x1b[A")
+    # Keys: the dry voice on and off, the next voice, two semitones up, and the end.
+    live.press("mm ]\x1b[A\x1b[A")
     changed = live.wait(lambda line: line["voice"] == "bianca")
     assert (changed["pitch_semitones"], changed["bypass"]) == (2.0, False)
     live.press("q")
@@ -293,7 +297,7 @@ def test_a_session_survives_its_server_and_keeps_the_recording(start, server, mo
     recorder = server.record(tmp_path / "after.raw")
     server.play(cut(2.0))
     live.wait(lambda line: line["level_out_db"] < -60)
-    recorder.kill()
+    server.finish(recorder)
     assert np.abs(heard(tmp_path / "after.raw")[1]).max() > 0.05
     # An interrupt is the usual end where there is no keyboard.
     live.process.send_signal(signal.SIGINT)
@@ -321,7 +325,7 @@ def test_a_process_that_was_stopped_leaves_no_delay_behind(start, server, model,
     recorder = server.record(tmp_path / "after.raw")
     server.play(cut(2.0))
     live.wait(lambda line: line["level_in_db"] < -60)
-    recorder.kill()
+    server.finish(recorder)
     # A termination is an end with its own exit code, and finishes the recording all the same.
     live.process.send_signal(signal.SIGTERM)
     assert live.end()[0] == 143
@@ -430,6 +434,7 @@ def test_midi_switches_the_voice_in_a_chain(start, server, tmp_path):
     (tmp_path / "pads.toml").write_text('schema = 1\n[[bind]]\nnote = 36\npreset = "carmen"\n')
     (tmp_path / "chain.toml").write_text(CHAIN)
     arguments = ["--midi", f"tcp-listen://127.0.0.1:{number}", "--map", tmp_path / "pads.toml"]
+    arguments += ["--monitor", "--monitor-gain", "-12"]
     live = Live(start, server, "--chain", tmp_path / "chain.toml", *arguments)
     before = live.wait(lambda line: line["running"] and line["load"] > 0)
     assert before["voice"] == "alice"
@@ -465,6 +470,7 @@ def test_a_midi_port_that_is_not_there_is_said_in_a_sentence(svc, at_server, fol
         (["--preset", "alice", "--device-latency", "short"], "low, high"),
         (["--preset", "alice", "--device-latency", "0"], "low, high"),
         (["--chain", "chain.toml", "--backend", "onnx"], "--chain"),
+        (["--preset", "alice", "--monitor-gain", "-61"], "--monitor-gain"),
         (["--preset", "alice", "--block", "3"], "--block"),
         (["--preset", "alice", "--rate", "4000"], "--rate"),
     ],
