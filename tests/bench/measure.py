@@ -102,11 +102,11 @@ def frame_times(shipped: OnnxRuntime, exact: OnnxRuntime, weights: Path, speech:
 
 def noise_db(shipped: OnnxRuntime, exact: OnnxRuntime, speech: np.ndarray) -> dict[str, float]:
     """Decibels of the fp32 output over what the shipped graph says differently, for some built-in voices."""
-    from streamvc.presets.store import resolve
+    from streamvc.presets.store import list_presets, resolve
 
     x = speech[: len(speech) // FRAME * FRAME]
     found = {}
-    for name in ("alice", "hugo", "priya"):
+    for name in [info.name for info in list_presets() if info.builtin][:3]:
         voice = resolve(name).voice()
         how = voice.latent, pack(voice, Controls())
         one, other = (r.step(x, *how, r.initial_state())[0].astype(np.float64) for r in (exact, shipped))

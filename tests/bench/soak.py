@@ -23,9 +23,9 @@ import numpy as np
 from pedalboard.io import AudioFile
 
 from streamvc.plugin import VoiceConverter
+from streamvc.presets.store import list_presets
 
-_SWITCH_SECONDS = 10
-_VOICES = ("alice", "hugo", "priya", "felix")
+_SWITCH_SECONDS, _VOICES = 10, 4
 
 
 @dataclass(frozen=True)
@@ -56,11 +56,11 @@ class Soak:
 def soak(speech: np.ndarray, rate: int, block_ms: float, minutes: float) -> Soak:
     """Run it; `speech` is mono at `rate` and is repeated."""
     block, length = round(rate * block_ms / 1000), block_ms / 1000
-    converter = VoiceConverter(_VOICES[0])
-    voices = cycle(_VOICES[1:] + _VOICES[:1])
+    names = [info.name for info in list_presets() if info.builtin][:_VOICES]
+    converter, voices = VoiceConverter(names[0]), cycle(names[1:] + names[:1])
     whole = np.resize(speech, len(speech) // block * block).reshape(-1, 1, block)
     count, switch = round(60 * minutes / length), round(_SWITCH_SECONDS / length)
-    costs = np.zeros(count)
+    costs = np.full(count, np.nan)  # written at once, so that it does not grow with the hour
     converter.process(whole[0], rate, reset=True)
     gc.collect()
     gc.freeze()
@@ -73,12 +73,13 @@ def soak(speech: np.ndarray, rate: int, block_ms: float, minutes: float) -> Soak
         costs[number] = time.perf_counter() - began
         if number == round(60 / length):
             memory_start = resident_mb()
+    memory_end = resident_mb()
     gc.unfreeze()
     lateness = deadlines_missed(costs, length)
     p50, p99, p999 = (float(value) for value in np.percentile(1000 * costs, [50, 99, 99.9]))
     return Soak(
         block_ms, count, int((lateness > 0).sum()), p50, p99, p999, 1000 * float(costs.max()),
-        1000 * float(lateness.max()), memory_start, resident_mb(),
+        1000 * float(lateness.max()), memory_start, memory_end,
     )
 
 
