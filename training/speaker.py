@@ -92,7 +92,7 @@ def held_out_clips(corpus: PackedCorpus, verifier: Verifier) -> tuple[Tensor, Te
             clips.append(whole[i * length : (i + 1) * length])
             names.append(name)
     speech = torch.from_numpy(np.stack(clips))
-    return speech, torch.cat([verifier(part) for part in speech.split(32)]), names
+    return speech, torch.cat([verifier(part) for part in torch.split(speech, 32)]), names
 
 
 def separation(latents: Tensor, names: Sequence[str]) -> dict[str, float]:
@@ -200,7 +200,7 @@ def _validate(
     speech, embedding, names = held_out
     student.eval()
     latents, alike = [], []
-    for part, wanted in zip(speech.split(32), embedding.split(32), strict=True):
+    for part, wanted in zip(torch.split(speech, 32), torch.split(embedding, 32), strict=True):
         latent, predicted = student(model.content_features(part)[0])
         latents.append(latent)
         alike.append(agreement(predicted, wanted, centre))
