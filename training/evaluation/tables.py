@@ -72,7 +72,8 @@ def robustness_table(result: Result) -> str:
     """Markdown: the conversion's measures under every condition, and what the damaged sources score untouched."""
     measures = [one for one in MEASURES if one.key in _ROBUSTNESS]
     beside = [one for one in measures if one.key in ("wer", "mos")]
-    head = ("condition", "meaning", *(one.title for one in measures), *(f"source's {one.title}" for one in beside),
+    pairs = result["conditions"][0]["pairs"]
+    head = (f"condition ({pairs} pairs)", "meaning", *(one.title for one in measures), *(f"source's {one.title}" for one in beside),
             "peak dB", "bounds")  # fmt: skip
     rows = []
     for one in result["conditions"]:

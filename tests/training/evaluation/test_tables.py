@@ -32,7 +32,13 @@ def result(pairs: int, shift: float, **about: Any) -> dict[str, Any]:
 def robustness() -> dict[str, Any]:
     level = {"peak_db": -3.4, "loudest_db": -20, "source_loudest_db": -20, "finite": True}
     quiet = {"name": "silence", "what": "no speech", "untouched": None, "converted": None, "levels": [level]}
-    clean = {"name": "clean", "what": "as it is", "untouched": {"wer": estimate(0.04, 4)}, "levels": [level, level]}
+    clean = {
+        "name": "clean",
+        "what": "as it is",
+        "pairs": 4,
+        "untouched": {"wer": estimate(0.04, 4)},
+        "levels": [level, level],
+    }
     return {
         "conditions": [
             {**clean, "converted": {"wer": estimate(0.11, 4)}, "problems": []},
@@ -77,6 +83,7 @@ def test_the_tables_are_those_of_the_results(checkout: Path, run: Callable[..., 
     assert "| pitch correlation with the source | 0.50 | 0.70 | 0.60 | - |" in lines
     text = (checkout / "docs" / "evaluation.md").read_text()
     assert "| WER % | 50.0 [49.0, 51.0] (2 pairs) | 60.0 [59.0, 61.0] | 90.0 [89.0, 91.0] |" in text
+    assert "| condition (4 pairs) | meaning |" in text
     assert "| clean | as it is | 11.0 | - | - | - | - | 4.0 | - | -3 | kept |" in text
     assert "| silence | no speech | - | - | - | - | - | - | - | -3 | an output |" in text
 
