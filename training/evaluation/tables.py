@@ -73,8 +73,8 @@ def robustness_table(result: Result) -> str:
     measures = [one for one in MEASURES if one.key in _ROBUSTNESS]
     beside = [one for one in measures if one.key in ("wer", "mos")]
     pairs = result["conditions"][0]["pairs"]
-    head = (f"condition ({pairs} pairs)", "meaning", *(one.title for one in measures), *(f"source's {one.title}" for one in beside),
-            "peak dB", "bounds")  # fmt: skip
+    titles = [one.title for one in measures] + [f"source's {one.title}" for one in beside]
+    head = (f"condition ({pairs} pairs)", "meaning", *titles, "peak dB", "bounds")
     rows = []
     for one in result["conditions"]:
         converted, untouched = one["converted"] or {}, one["untouched"] or {}
