@@ -3,7 +3,8 @@
     python -m streamvc.training.builtin_voices --corpus DIR --weights FILE --out presets/data
 
 The table beside this file (`builtin_voices.toml`) says which speaker stands behind which name. All speech of a speaker
-is used, in the order of the utterances' names, so that equal weights and an equal corpus give equal files.
+is used, in the order of the utterances' names, so that equal weights and an equal corpus give equal files. With
+`--fit-steps` the latents are then fitted to the speakers (see `training/fit.py`).
 """
 
 from __future__ import annotations
@@ -11,7 +12,7 @@ from __future__ import annotations
 import argparse
 import tomllib
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -115,6 +116,36 @@ def make_preset(voice: BuiltinVoice, corpus: PackedCorpus, model: Model, model_f
     )
 
 
+def fitted(
+    presets: Sequence[Preset], voices: Sequence[BuiltinVoice], corpus: PackedCorpus, model: Model, steps: int, cache: Path
+) -> list[Preset]:
+    """The presets with their latents fitted to the recordings of their speakers; `cache` keeps speakers' registers.
+
+    Raises:
+        RuntimeUnavailableError: resemblyzer is not installed.
+    """
+    from streamvc.model.live import LiveModel
+    from streamvc.training.fit import embedding_of, fit_latents
+    from streamvc.training.registers import speaker_registers
+    from streamvc.training.verifier import Verifier
+
+    assert isinstance(model, LiveModel)
+    verifier = Verifier()
+    embeddings = torch.stack([embedding_of(verifier, speech_of(voice, corpus)) for voice in voices])
+    registers = speaker_registers(corpus, corpus.select(lambda u: u.split == "train" and u.band == "wide"), cache)
+
+    def tell(step: int, apart: float, lost: float) -> None:
+        if step % 20 == 0:
+            print(f"step {step} of {steps}: 1 - cosine {apart:.3f}, content {lost:.3f}", flush=True)
+
+    latents = fit_latents(
+        model, torch.from_numpy(np.stack([preset.latent for preset in presets])),
+        torch.tensor([[preset.log_f0_mean, preset.log_f0_std] for preset in presets]), embeddings, corpus, registers,
+        steps=steps, progress=tell,
+    )
+    return [replace(preset, latent=latent) for preset, latent in zip(presets, latents.numpy(), strict=True)]
+
+
 def _id(utterance: Utterance) -> str:
     return utterance.id
 
@@ -126,6 +157,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--weights", type=Path, required=True, help="weights (.safetensors) that the voices are for")
     parser.add_argument("--out", type=Path, required=True, help="folder of the presets")
     parser.add_argument("--table", type=Path, default=TABLE, help="another table of voices")
+    parser.add_argument("--fit-steps", type=int, default=0, help="steps of fitting the latents to the speakers")
+    parser.add_argument("--registers", type=Path, default=Path("registers.json"), help="cache of speakers' pitch")
     options = parser.parse_args(arguments)
 
     torch.set_num_threads(1)  # sums in another order would change the last bits
@@ -134,6 +167,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
     model, model_fingerprint = load_model(options.weights), fingerprint(options.weights)
     # All of them before the first is written: a set of voices for two models would be worse than none.
     presets = [make_preset(voice, corpus, model, model_fingerprint) for voice in voices]
+    if options.fit_steps:
+        presets = fitted(presets, voices, corpus, model, options.fit_steps, options.registers)
     options.out.mkdir(parents=True, exist_ok=True)
     for preset in sorted(presets, key=lambda preset: preset.log_f0_mean):
         low, high = preset.f0_range_hz

@@ -145,13 +145,17 @@ def buzz(model: LiveModel, cepstra: Tensor, prosody: Prosody) -> Tensor:
 def as_spoken_by(lesson: Lesson, order: Tensor) -> tuple[Tensor, Prosody]:
     """Latent and prosody of the first rows of a batch in the voices of the rows in `order`: pitch moves register."""
     rows = len(order)
-    source, target = lesson.registers[:rows], lesson.registers[order]
-    ratio = (target[:, 1] / source[:, 1]).reshape(-1, 1, 1)
     p = lesson.prosody
-    log_f0 = torch.log(p.f0[:rows])
+    first = Prosody(p.features[:rows], p.fine[:rows], p.energy[:rows], p.f0[:rows])
+    return lesson.latent[order], in_register(first, lesson.registers[:rows], lesson.registers[order])
+
+
+def in_register(prosody: Prosody, source: Tensor, target: Tensor) -> Prosody:
+    """Prosody with f0 moved from one register to another: mean and spread of log f0, `[batch, 2]` each."""
+    ratio = (target[:, 1] / source[:, 1]).reshape(-1, 1, 1)
+    log_f0 = torch.log(prosody.f0)
     moved = (log_f0 - source[:, 0].reshape(-1, 1, 1)) * ratio + target[:, 0].reshape(-1, 1, 1)
-    prosody = Prosody(p.features[:rows], p.fine[:rows], p.energy[:rows], torch.exp(moved).clamp(40.0, 1_000.0))
-    return lesson.latent[order], prosody
+    return Prosody(prosody.features, prosody.fine, prosody.energy, torch.exp(moved).clamp(40.0, 1_000.0))
 
 
 def _from_frame(p: Prosody, first: int) -> Prosody:
@@ -323,7 +327,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
             loss = loss + options.verified * verified
             means.add(verified=verified)
         if options.words:
-            kept_words = _content_distance(model, output if converted is None else converted, lesson.content, bf16)
+            kept_words = content_distance(model, output if converted is None else converted, lesson.content, bf16)
             loss = loss + options.words * kept_words
             means.add(words=kept_words)
         check_finite(loss, step)
@@ -354,7 +358,7 @@ def _recognised(model: LiveModel, head: SpeakerHead, converted: Tensor, speakers
     return loss
 
 
-def _content_distance(model: LiveModel, speech: Tensor, content: Tensor, bf16: bool) -> Tensor:
+def content_distance(model: LiveModel, speech: Tensor, content: Tensor, bf16: bool) -> Tensor:
     """How far the content of what was spoken is from what was to be spoken; the encoder is frozen.
 
     Output t of the encoder describes frame t - 2 of the speech, which begins `SKIP` after the content does.
