@@ -117,7 +117,12 @@ def make_preset(voice: BuiltinVoice, corpus: PackedCorpus, model: Model, model_f
 
 
 def fitted(
-    presets: Sequence[Preset], voices: Sequence[BuiltinVoice], corpus: PackedCorpus, model: Model, steps: int, cache: Path
+    presets: Sequence[Preset],
+    voices: Sequence[BuiltinVoice],
+    corpus: PackedCorpus,
+    model: Model,
+    steps: int,
+    cache: Path,
 ) -> list[Preset]:
     """The presets with their latents fitted to the recordings of their speakers; `cache` keeps speakers' registers.
 
