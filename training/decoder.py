@@ -132,11 +132,12 @@ def buzz(model: LiveModel, cepstra: Tensor, prosody: Prosody) -> Tensor:
     ):
         log_magnitude, _ = phases(part)
         levels.append(0.5 * torch.logsumexp(2 * log_magnitude, dim=-1))
-    # Aperiodicity at the two points of each frame; neighbours have to agree. YIN's own votes would not do: it calls
-    # weak voicing (0.15 to 0.4) unvoiced, and vowels without pulses are hoarse.
+    # Aperiodicity at the two points of each frame. YIN's own votes would not do: it calls weak voicing (0.15 to 0.4)
+    # unvoiced, and vowels without pulses are hoarse. It also hears a vowel begin 40 ms late, so the next points have to
+    # agree as well.
     last = 3 * len(model.config.yin.thresholds) * POINTS
     rough = prosody.features[:, last - POINTS : last].transpose(1, 2).flatten(1)
-    least = -F.max_pool1d(-rough.unsqueeze(1), 3, 1, 1).squeeze(1)
+    least = -F.max_pool1d(F.pad(-rough.unsqueeze(1), (1, 4), value=-1.0), 6, 1).squeeze(1)
     unvoiced = (least.repeat_interleave(FINE // POINTS, dim=1) > APERIODIC).float()
     excess = F.softplus(levels[0] - levels[1] + 2)
     return (excess * unvoiced).sum() / unvoiced.sum().clamp(min=1)
