@@ -127,3 +127,14 @@ assert not heavy, heavy
 """
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, env=dict(os.environ))
     assert done.returncode == 0, done.stderr
+
+
+def test_the_shipped_graphs_belong_to_the_shipped_weights():
+    """New weights need `python -m streamvc.runtimes.export live.safetensors live.onnx` in streamvc/weights."""
+    from streamvc.runtimes.onnx import OnnxRuntime
+    from streamvc.runtimes.speech import OnnxSpeechEncoder, speech_graph
+
+    weights = default_weights()
+    step, speech = OnnxRuntime(weights.with_suffix(".onnx")), speech_graph(weights.with_suffix(".onnx"))
+    assert step.fingerprint == OnnxSpeechEncoder(speech).fingerprint == fingerprint(weights)
+    assert (step.precision, step.batched) == ("int8", True)
