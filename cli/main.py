@@ -29,6 +29,7 @@ COMMANDS = {
     "midi": "streamvc.cli.midi:midi",
     "preset": "streamvc.cli.preset:preset",
     "render": "streamvc.cli.render:render",
+    "train": "streamvc.cli.train:train",
 }
 """Sub-commands and where they are. Their modules are imported when they are needed, and must be light themselves: heavy
 libraries are imported inside the functions that use them."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import io
 from collections.abc import Callable
 from pathlib import Path
@@ -12,6 +13,7 @@ import numpy.typing as npt
 
 from streamvc.config import SAMPLE_RATE
 from streamvc.errors import CorpusError
+from streamvc.presets.files import reason
 from streamvc.training.corpora.base import Recording
 from streamvc.training.corpora.rnc import MAGIC, unpack
 
@@ -22,41 +24,86 @@ def _soundfile(source: Path | io.BytesIO, name: str) -> tuple[Samples, int]:
     import soundfile
 
     try:
-        samples, rate = soundfile.read(source, dtype="float32", always_2d=True)
-    except soundfile.LibsndfileError as error:
+        with soundfile.SoundFile(source) as file:
+            samples = file.read(dtype="float32", always_2d=True)
+            rate, promised = int(file.samplerate), file.frames if file.format == "FLAC" else 0
+    # TypeError is soundfile's for a headerless .raw file
+    except (soundfile.SoundFileError, TypeError) as error:
+        raise CorpusError(f"{name} cannot be read as audio ({error}); fetch it again or leave it out.") from error
+    if len(samples) < promised:
         raise CorpusError(
-            f"{name} cannot be read as audio ({error}); fetch the corpus again or leave it out."
-        ) from error
-    return samples.mean(axis=1), int(rate)
+            f"{name} ends after {len(samples)} of its {promised} samples; fetch it again or leave it out."
+        )
+    return samples.mean(axis=1), rate
+
+
+def _source(recording: Recording) -> Path | io.BytesIO:
+    return recording.path if recording.data is None else io.BytesIO(recording.data)
 
 
 def read_soundfile(recording: Recording) -> tuple[Samples, int]:
     """Anything that libsndfile knows: WAV, FLAC, Ogg Vorbis, Ogg Opus, MP3."""
-    return _soundfile(recording.path, str(recording.path))
+    return _soundfile(_source(recording), str(recording.path))
+
+
+def read_any(recording: Recording) -> tuple[Samples, int]:
+    """Anything that libsndfile or FFmpeg knows: the other formats of data sets, such as M4A and WebM."""
+    try:
+        return read_soundfile(recording)
+    except CorpusError:
+        if importlib.util.find_spec("av") is None:
+            raise
+        return _av(recording, None)
 
 
 def read_g722(recording: Recording) -> tuple[Samples, int]:
     """A headerless stream of ITU-T G.722 at 64 kbit/s, 16 kHz."""
+    return _av(recording, "g722")
+
+
+def _av(recording: Recording, form: str | None) -> tuple[Samples, int]:
     try:
         import av
     except ImportError as error:
-        raise CorpusError("reading G.722 needs PyAV; install it with `pip install av`.") from error
-    blocks: list[npt.NDArray[Any]] = []
-    with av.open(str(recording.path), format="g722") as container:
-        for frame in container.decode(audio=0):
-            blocks.append(frame.to_ndarray().reshape(-1))
-    if not blocks:  # some prompts of Asterisk are empty files
-        return np.zeros(0, dtype=np.float32), 16_000
-    return np.concatenate(blocks).astype(np.float32) / 32768.0, 16_000
+        raise CorpusError(f"reading {recording.path} needs PyAV; install it with `pip install av`.") from error
+    blocks: list[npt.NDArray[np.float32]] = []
+    source = _source(recording)
+    try:
+        with av.open(str(source) if isinstance(source, Path) else source, "r", format=form) as container:
+            rate = 16_000
+            for frame in container.decode(audio=0):
+                rate = int(frame.sample_rate)
+                blocks.append(_mono(frame.to_ndarray(), len(frame.layout.channels), frame.format.is_planar))
+    # IndexError: the container has no audio
+    except (av.error.FFmpegError, IndexError) as error:
+        if form == "g722" and not recording.data and recording.path.stat().st_size == 0:
+            return np.zeros(0, dtype=np.float32), 16_000  # some prompts of Asterisk are empty files
+        raise CorpusError(
+            f"{recording.path} cannot be read as audio ({error}); fetch it again or leave it out."
+        ) from error
+    return (np.concatenate(blocks) if blocks else np.zeros(0, dtype=np.float32)), rate
+
+
+def _mono(block: npt.NDArray[Any], channels: int, planar: bool) -> Samples:
+    """The mean of the channels, scaled to +-1: [channels, samples] where planar, else [1, samples x channels]."""
+    if not planar:
+        block = block.reshape(-1, channels).T
+    mixed = block.astype(np.float32).mean(axis=0)
+    if block.dtype == np.uint8:
+        return np.asarray((mixed - 128.0) / 128.0, np.float32)
+    return np.asarray(mixed / (np.iinfo(block.dtype).max + 1.0) if block.dtype.kind == "i" else mixed, np.float32)
 
 
 def _member(recording: Recording) -> bytes:
     if recording.member is None:
         raise CorpusError(f"{recording.path} is read with {recording.reader}, which needs the place of a member.")
     offset, size = recording.member
-    with recording.path.open("rb") as file:
-        file.seek(offset)
-        data = file.read(size)
+    try:
+        with recording.path.open("rb") as file:
+            file.seek(offset)
+            data = file.read(size)
+    except OSError as error:
+        raise CorpusError(f"{recording.path} cannot be read ({reason(error)}); check its permissions.") from error
     if len(data) != size:
         raise CorpusError(f"{recording.path} ends before its member at byte {offset}; fetch the corpus again.")
     return data
@@ -84,6 +131,7 @@ def read_pcm_u8(recording: Recording) -> tuple[Samples, int]:
 
 
 READERS: dict[str, Callable[[Recording], tuple[Samples, int]]] = {
+    "any": read_any,
     "soundfile": read_soundfile,
     "g722": read_g722,
     "member": read_member,
@@ -98,7 +146,7 @@ def load(recording: Recording) -> Samples:
     Raises:
         CorpusError: the file is missing, cannot be decoded, or holds samples that are not finite.
     """
-    if not recording.path.is_file():
+    if recording.data is None and not recording.path.is_file():
         raise CorpusError(f"{recording.path} is missing; fetch the corpus again or leave it out.")
     samples, rate = READERS[recording.reader](recording)
     if not np.isfinite(samples).all():

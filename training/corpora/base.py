@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Literal, Protocol
+from typing import Literal, Protocol, runtime_checkable
 
 Sex = Literal["f", "m"]
 Band = Literal["wide", "narrow"]
+Split = Literal["train", "valid"]
 
 #: A phone and the sample (16 kHz, from the start of its span) at which it ends.
 Alignment = tuple[tuple[str, int], ...]
@@ -42,6 +43,8 @@ class Recording:
         reader: how the bytes are read, a key of `audio.READERS`.
         member: byte offset and size in the file, for readers of archives.
         band: `narrow` where nothing is above 4 to 5.5 kHz.
+        data: the bytes of the file where they were streamed; `path` is then only a name for messages.
+        split: `valid` where the corpus itself holds the speaker out; `splits.split_of` may hold out others.
     """
 
     path: Path
@@ -54,6 +57,8 @@ class Recording:
     band: Band = "wide"
     reader: str = "soundfile"
     member: tuple[int, int] | None = None
+    data: bytes | None = field(default=None, repr=False)
+    split: Split = "train"
 
 
 @dataclass(frozen=True)
@@ -66,7 +71,7 @@ class Utterance:
     language: str
     sex: Sex | None
     band: Band
-    split: Literal["train", "valid"]
+    split: Split
     start: int
     length: int
     licence: str
@@ -84,4 +89,17 @@ class Corpus(Protocol):
         Raises:
             CorpusError: the files of the corpus are not where they should be.
         """
+        ...
+
+
+@runtime_checkable
+class StreamedCorpus(Corpus, Protocol):
+    """A source that is read from afar, and so is neither listed beforehand nor read again from its start."""
+
+    def total(self) -> int | None:
+        """How many recordings there are, where that is known."""
+        ...
+
+    def skip(self, count: int) -> None:
+        """Let `recordings` begin after the first `count`."""
         ...

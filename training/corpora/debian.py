@@ -106,8 +106,8 @@ def asterisk(folder: Path, language: str) -> DebianCorpus:
     sex, licence = ASTERISK[language]
 
     def describe(path: Path) -> tuple[str, str, Sex | None, str | None] | None:
-        # beeps, tones and measured silence are no speech
-        if path.parent.name == "silence" or re.search(r"beep|tone|silence", path.stem):
+        # beeps, tones and measured silence are no speech, and neither are the same monkeys in every language
+        if path.parent.name == "silence" or re.search(r"beep|tone|silence|tt-monkeys", path.stem):
             return None
         return f"asterisk-{language}", language, sex, None
 

@@ -1,7 +1,7 @@
-"""Anybody's recordings: a folder of speakers, such as LibriTTS or VCTK unpack to.
+"""Anybody's recordings: a folder of speakers.
 
     FOLDER/SPEAKER/**/*.wav     (or flac, ogg, opus, mp3)
-    FOLDER/corpus.toml          optional: name, language, licence, band, and sex of speakers
+    FOLDER/corpus.toml          optional: name, language, licence, band, sex of speakers, and speakers to hold out
 
 A text beside a recording is taken from `NAME.normalized.txt` (LibriTTS) or `NAME.txt`.
 """
@@ -15,9 +15,10 @@ from typing import Any
 
 from streamvc.errors import CorpusError
 from streamvc.training.corpora.base import Band, Recording, Sex, Span
+from streamvc.training.corpora.text import read_text
 
 AUDIO = {".wav", ".flac", ".ogg", ".opus", ".mp3"}
-SETTINGS = {"name", "language", "licence", "band", "sex"}
+SETTINGS = {"name", "language", "licence", "band", "sex", "valid"}
 
 
 class SpeakerFolder:
@@ -31,14 +32,19 @@ class SpeakerFolder:
         self.licence = str(settings.get("licence", "unknown"))
         self.band: Band = settings.get("band", "wide")
         self.sex: dict[str, Sex] = settings.get("sex", {})
+        self.valid: list[str] = settings.get("valid", [])
 
     def recordings(self) -> Iterator[Recording]:
-        for speaker in sorted(path for path in self.folder.iterdir() if path.is_dir()):
+        speakers = sorted(path for path in self.folder.iterdir() if path.is_dir())
+        missing = sorted({*self.valid, *self.sex} - {path.name for path in speakers})
+        if missing:
+            raise CorpusError(f"{self.folder}/corpus.toml names {missing[0]}, which is no folder there; correct it.")
+        for speaker in speakers:
             for path in sorted(p for p in speaker.rglob("*") if p.suffix.lower() in AUDIO):
                 span = Span(f"{self.name}/{path.relative_to(self.folder)}", text=text_beside(path))
                 yield Recording(
                     path, f"{self.name}-{speaker.name}", self.name, self.language, self.licence, (span,),
-                    self.sex.get(speaker.name), self.band,
+                    self.sex.get(speaker.name), self.band, split="valid" if speaker.name in self.valid else "train",
                 )  # fmt: skip
 
 
@@ -52,7 +58,7 @@ def read_settings(path: Path) -> dict[str, Any]:
         return {}
     try:
         settings = tomllib.loads(path.read_text(encoding="utf-8"))
-    except tomllib.TOMLDecodeError as error:
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise CorpusError(f"{path} is not TOML ({error}); correct it or remove it.") from error
     unknown = sorted(settings.keys() - SETTINGS)
     if unknown:
@@ -62,13 +68,12 @@ def read_settings(path: Path) -> dict[str, Any]:
     sexes = settings.get("sex", {})
     if not isinstance(sexes, dict) or not set(sexes.values()) <= {"f", "m"}:
         raise CorpusError(f"{path} must give sex as a table from speaker to f or m.")
+    valid = settings.get("valid", [])
+    if not isinstance(valid, list) or not all(isinstance(name, str) for name in valid):
+        raise CorpusError(f"{path} must give valid as a list of speakers that are held out.")
     return settings
 
 
 def text_beside(path: Path) -> str | None:
     """What a recording says, where a text lies beside it."""
-    for suffix in (".normalized.txt", ".txt"):
-        note = path.with_suffix(suffix)
-        if note.is_file():
-            return note.read_text(encoding="utf-8").strip() or None
-    return None
+    return read_text(path.with_suffix(".normalized.txt")) or read_text(path.with_suffix(".txt"))

@@ -1,7 +1,8 @@
 """Write packed corpora: one part per source, then all parts (after an older corpus, if any) in one folder.
 
-A part is written to `OUT/parts` and renamed when it is whole, so that an interrupted build goes on where it stopped.
-Joining keeps the base corpus first: offsets and labels of a running training stay right.
+A part is written to `OUT/parts` and renamed when it is whole; until then its conditioned recordings wait in a spool,
+so that an interrupted build goes on where it stopped. Joining keeps the base corpus first: offsets and labels of a
+running training stay right.
 """
 
 from __future__ import annotations
@@ -9,239 +10,169 @@ from __future__ import annotations
 import json
 import os
 import shutil
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from concurrent.futures import ProcessPoolExecutor
-from dataclasses import asdict, dataclass, replace
+from collections.abc import Iterator, Sequence
+from contextlib import closing
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
-import numpy as np
-import numpy.typing as npt
-
-from streamvc.config import FRAME, SAMPLE_RATE
+from streamvc.config import SAMPLE_RATE
 from streamvc.errors import CorpusError
-from streamvc.training.corpora import condition
-from streamvc.training.corpora.audio import load
-from streamvc.training.corpora.base import Alignment, Corpus, Recording, Utterance
-from streamvc.training.corpora.condition import Conditioning, Samples
+from streamvc.training.corpora.base import Corpus, Recording, Split, StreamedCorpus, Utterance
+from streamvc.training.corpora.condition import Conditioning, whole_frames
+from streamvc.training.corpora.index import ALIGNMENT, AUDIO, INDEX, check, format_row, read_index
+from streamvc.training.corpora.pieces import attempt, gather, to_int16
+from streamvc.training.corpora.progress import Say, progress, silent
 from streamvc.training.corpora.splits import split_of
+from streamvc.training.corpora.spool import Spool, key_of, open_spool, remove_spool, writing
+from streamvc.training.corpora.workers import ordered_map
 
-AUDIO, INDEX, ALIGNMENT = "audio.i16", "index.jsonl", "alignment.jsonl"
-GAP = round(0.15 * SAMPLE_RATE)
-"""Samples between tiny clips that are joined."""
-
-
-@dataclass(frozen=True)
-class Piece:
-    """One conditioned utterance before it has a place: samples float32 at 16 kHz and what is known about it."""
-
-    id: str
-    recording: Recording
-    samples: Samples
-    text: str | None
-    alignment: Alignment | None
-
-
-def slice_alignment(alignment: Alignment, start: int, stop: int) -> Alignment:
-    """What is left of an alignment when samples `start` to `stop` are cut out."""
-    left = []
-    before = 0
-    for symbol, end in alignment:
-        if end > start and before < stop:
-            left.append((symbol, min(end, stop) - start))
-        before = end
-    return tuple(left)
-
-
-def prepare(recording: Recording, how: Conditioning) -> list[Piece]:
-    """Decode a recording and condition its utterances; those without any speech are left out."""
-    samples = load(recording)
-    pieces = []
-    for span in recording.spans:
-        stop = samples.size if span.length is None else span.start + span.length
-        clean = condition.remove_rumble(samples[span.start : stop], how.highpass)
-        first, last = condition.trim(clean, how.margin)
-        cuts = condition.cut(clean[first:last], how.longest)
-        for number, (a, b) in enumerate(cuts):
-            a, b = a + first, b + first
-            if len(cuts) > 1:
-                inner_a, inner_b = condition.trim(clean[a:b], how.margin)
-                a, b = a + inner_a, a + inner_b
-            part = clean[a:b]
-            if condition.active_seconds(part) < 0.1:
-                continue
-            pieces.append(
-                Piece(
-                    span.id if len(cuts) == 1 else f"{span.id}#{number}",
-                    recording,
-                    condition.fade(condition.normalise(part, how.level, how.peak)),
-                    span.text if len(cuts) == 1 else None,
-                    slice_alignment(span.alignment, a, b) if span.alignment else None,
-                )
-            )
-    return pieces
-
-
-def concatenate(pieces: Sequence[Piece]) -> Piece:
-    """Pieces of one speaker as one utterance with short gaps; texts and alignments survive only if all have them."""
-    if len(pieces) == 1:
-        return pieces[0]
-    gap = np.zeros(GAP, dtype=np.float32)
-    blocks: list[Samples] = []
-    alignment: list[tuple[str, int]] = []
-    position = 0
-    for number, piece in enumerate(pieces):
-        if number:
-            blocks.append(gap)
-            position += GAP
-            alignment.append(("", position))
-        blocks.append(piece.samples)
-        alignment += [(symbol, position + end) for symbol, end in piece.alignment or ()]
-        position += piece.samples.size
-    texts = [piece.text for piece in pieces if piece.text]
-    return Piece(
-        f"{pieces[0].id}+{len(pieces) - 1}",
-        pieces[0].recording,
-        np.concatenate(blocks),
-        " ".join(texts) if len(texts) == len(pieces) else None,
-        tuple(alignment) if all(piece.alignment for piece in pieces) else None,
-    )
-
-
-def gather(pieces: Iterable[Piece], how: Conditioning, tiny: float = 2.0, longest: float = 6.0) -> Iterator[Piece]:
-    """Join pieces shorter than `tiny` seconds with others of the same speaker, up to `longest` seconds.
-
-    What still has less than `how.shortest` seconds of speech at the end is dropped.
-    """
-    waiting: dict[str, list[Piece]] = {}
-
-    def seconds(group: Sequence[Piece]) -> float:
-        return sum(piece.samples.size + GAP for piece in group) / SAMPLE_RATE
-
-    def flush(speaker: str) -> Iterator[Piece]:
-        group = waiting.pop(speaker, [])
-        if group:
-            whole = concatenate(group)
-            if condition.active_seconds(whole.samples) >= how.shortest:
-                yield whole
-
-    for piece in pieces:
-        if piece.samples.size >= tiny * SAMPLE_RATE:
-            yield piece
-            continue
-        speaker = piece.recording.speaker
-        if seconds([*waiting.get(speaker, []), piece]) > longest:
-            yield from flush(speaker)
-        waiting.setdefault(speaker, []).append(piece)
-    for speaker in list(waiting):
-        yield from flush(speaker)
-
-
-def to_int16(samples: Samples) -> npt.NDArray[np.int16]:
-    """Whole 20 ms frames, rounded to 16 bits."""
-    return np.asarray(np.clip(np.rint(condition.whole_frames(samples) * 32768.0), -32768, 32767), dtype="<i2")
+SKIPPED = "skipped.txt"
+"""In a part: a line for each recording that could not be read, where the build was told to go on without."""
 
 
 def write_part(
-    corpus: Corpus, parts: Path, how: Conditioning, jobs: int = 1, say: Callable[[str], None] = lambda _: None
+    corpus: Corpus,
+    parts: Path,
+    how: Conditioning,
+    jobs: int = 1,
+    say: Say = silent,
+    *,
+    skip_unreadable: bool = False,
 ) -> Path:
     """Pack one source into `parts/NAME`, unless that is there already.
 
+    Args:
+        corpus: where the recordings come from.
+        parts: folder of parts.
+        how: conditioning.
+        jobs: processes that decode.
+        say: takes lines about the progress.
+        skip_unreadable: leave out recordings that cannot be decoded, and list them in `skipped.txt`.
+
     Raises:
-        CorpusError: the source is missing, cannot be decoded, or gives no utterance.
+        CorpusError: the source is missing, a recording cannot be decoded, or there is no utterance. What was done
+            before is kept for the next run.
+        OutputError: the disk is full or may not be written; what was done before is kept.
     """
     done = parts / corpus.name
     if done.is_dir():
         say(f"{corpus.name}: there already")
         return done
-    temporary = parts / f".{corpus.name}.{os.getpid()}"
-    temporary.mkdir(parents=True)
-    try:
-        position = count = 0
-        with (
-            (temporary / AUDIO).open("wb") as audio,
-            (temporary / INDEX).open("w", encoding="utf-8") as index,
-            (temporary / ALIGNMENT).open("w", encoding="utf-8") as aligned,
-            ProcessPoolExecutor(jobs) as pool,
-        ):
-            batches = pool.map(partial(prepare, how=how), corpus.recordings(), chunksize=8)
-            for piece in gather((piece for batch in batches for piece in batch), how):
-                block = to_int16(piece.samples)
-                source = piece.recording
-                row = Utterance(
-                    piece.id, source.speaker, source.corpus, source.language, source.sex, source.band,
-                    split_of(source.speaker), position, block.size, source.licence, piece.text,
-                )  # fmt: skip
-                audio.write(block.tobytes())
-                index.write(_row(row))
-                if piece.alignment:
-                    aligned.write(json.dumps({"id": piece.id, "phones": piece.alignment}, ensure_ascii=False) + "\n")
-                position += block.size
-                count += 1
-        if not count:
-            raise CorpusError(f"{corpus.name} gave no utterance; check that the folder holds its recordings.")
-        temporary.rename(done)
-    finally:
-        if temporary.is_dir():
-            shutil.rmtree(temporary)
-    say(f"{corpus.name}: {count} utterances, {position / SAMPLE_RATE / 3600:.2f} hours")
+    folder = parts / f".{corpus.name}.spool"
+    with open_spool(folder, how) as spool:
+        _fill(spool, corpus, how, jobs, say, skip_unreadable)
+        count, seconds = _write(spool, done, how)
+        if spool.problems:
+            say(f"{corpus.name}: {len(spool.problems)} recordings could not be read; {done / SKIPPED} lists them")
+    remove_spool(folder)
+    if not count:
+        raise CorpusError(f"{corpus.name} gave no utterance; check that the folder holds its recordings.")
+    say(f"{corpus.name}: {count} utterances, {seconds / 3600:.2f} hours")
     return done
 
 
-def _row(utterance: Utterance) -> str:
-    fields = asdict(utterance)
-    if utterance.text is None:
-        del fields["text"]
-    return json.dumps(fields, ensure_ascii=False) + "\n"
+def _fill(spool: Spool, corpus: Corpus, how: Conditioning, jobs: int, say: Say, skip_unreadable: bool) -> None:
+    before = len(spool.keys)
+    recordings, total = _missing(spool, corpus)
+    if before:
+        say(f"{corpus.name}: goes on after {before} recordings")
+    work = ordered_map(partial(attempt, how=how), recordings, jobs)
+    with closing(work), progress(corpus.name, " recordings", total, before, say) as step:
+        for prepared in work:
+            if prepared.problem is not None and not skip_unreadable:
+                raise CorpusError(
+                    f"{prepared.problem.rstrip('.')}; or run the command again with --skip-unreadable, which goes on "
+                    f"from the {len(spool.keys)} recordings of {corpus.name} that are done."
+                )
+            spool.add(prepared)
+            step()
 
 
-def read_index(folder: Path) -> list[Utterance]:
-    """The utterances of a packed corpus, in order.
+def _missing(spool: Spool, corpus: Corpus) -> tuple[Iterator[Recording], int | None]:
+    """The recordings that the spool lacks, and how many there are in all."""
+    if isinstance(corpus, StreamedCorpus):
+        corpus.skip(len(spool.keys))
+        return iter(corpus.recordings()), corpus.total()
+    # files are found by name, so that one that was mended or removed does not move the others
+    found = list(corpus.recordings())
+    return (one for one in found if key_of(one) not in spool.keys), len(found)
 
-    Raises:
-        CorpusError: the index is missing or malformed.
-    """
-    path = folder / INDEX
-    if not path.is_file():
-        raise CorpusError(f"{folder} has no {INDEX}; build a packed corpus there first.")
-    rows = []
-    for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), 1):
-        try:
-            rows.append(Utterance(**json.loads(line)))
-        except (json.JSONDecodeError, TypeError) as error:
-            raise CorpusError(f"line {number} of {path} is no utterance ({error}); build the corpus again.") from error
-    return rows
+
+def _write(spool: Spool, done: Path, how: Conditioning) -> tuple[int, float]:
+    """Write the part that a full spool makes; returns its utterances and seconds, and writes nothing for none."""
+    temporary = done.with_name(f".{done.name}.{os.getpid()}")
+    position = count = 0
+    try:
+        with writing(temporary):
+            temporary.mkdir(parents=True)
+            with (
+                (temporary / AUDIO).open("wb") as audio,
+                (temporary / INDEX).open("w", encoding="utf-8") as index,
+                (temporary / ALIGNMENT).open("w", encoding="utf-8") as aligned,
+            ):
+                for piece in gather(spool.pieces(), how):
+                    block = to_int16(whole_frames(piece.samples))
+                    source = piece.recording
+                    row = Utterance(
+                        piece.id, source.speaker, source.corpus, source.language, source.sex, source.band,
+                        _split(source.speaker, source.split), position, block.size, source.licence, piece.text,
+                    )  # fmt: skip
+                    audio.write(block.tobytes())
+                    index.write(format_row(row))
+                    if piece.alignment:
+                        line = {"id": piece.id, "phones": piece.alignment}
+                        aligned.write(json.dumps(line, ensure_ascii=False) + "\n")
+                    position += block.size
+                    count += 1
+            if spool.problems:
+                (temporary / SKIPPED).write_text("".join(f"{line}\n" for line in spool.problems), encoding="utf-8")
+            if count:
+                temporary.rename(done)
+    finally:
+        if temporary.is_dir():
+            shutil.rmtree(temporary, ignore_errors=True)
+    return count, position / SAMPLE_RATE
+
+
+def _split(speaker: str, own: Split) -> Split:
+    """`valid` where either the corpus or our own list holds the speaker out."""
+    return "valid" if own == "valid" else split_of(speaker)
 
 
 def join(parts: Sequence[Path], out: Path) -> list[Utterance]:
     """Put parts one after the other into `out` and check the result; index and audio appear only when whole.
 
     Raises:
-        CorpusError: two utterances have one id, or audio and index do not fit.
+        CorpusError: a part is incomplete, two utterances have one id, or audio and index do not fit.
+        OutputError: the disk is full or may not be written.
     """
-    out.mkdir(parents=True, exist_ok=True)
     rows: list[Utterance] = []
     seen: set[str] = set()
     names = (AUDIO, INDEX, ALIGNMENT)
     temporary = {name: out / f".{name}.{os.getpid()}" for name in names}
     try:
         position = 0
-        with temporary[AUDIO].open("wb") as audio, temporary[ALIGNMENT].open("wb") as aligned:
-            for part in parts:
-                with (part / AUDIO).open("rb") as source:
-                    shutil.copyfileobj(source, audio, 1 << 22)
-                if (part / ALIGNMENT).is_file():
-                    aligned.write((part / ALIGNMENT).read_bytes())
-                for row in read_index(part):
-                    if row.id in seen:
-                        raise CorpusError(f"utterance {row.id} is there twice; leave {part} out or build it again.")
-                    seen.add(row.id)
-                    rows.append(replace(row, start=row.start + position, split=split_of(row.speaker)))
-                position = audio.tell() // 2
-        check(rows, position)
-        temporary[INDEX].write_text("".join(_row(row) for row in rows), encoding="utf-8")
-        for name in names:
-            temporary[name].replace(out / name)
+        with writing(out):
+            out.mkdir(parents=True, exist_ok=True)
+            with temporary[AUDIO].open("wb") as audio, temporary[ALIGNMENT].open("wb") as aligned:
+                for part in parts:
+                    if not (part / AUDIO).is_file():
+                        raise CorpusError(f"{part} has no {AUDIO}; delete the folder and build it again.")
+                    with (part / AUDIO).open("rb") as source:
+                        shutil.copyfileobj(source, audio, 1 << 22)
+                    if (part / ALIGNMENT).is_file():
+                        aligned.write((part / ALIGNMENT).read_bytes())
+                    for row in read_index(part):
+                        if row.id in seen:
+                            raise CorpusError(f"utterance {row.id} is there twice; leave {part} out or build it again.")
+                        seen.add(row.id)
+                        rows.append(replace(row, start=row.start + position, split=_split(row.speaker, row.split)))
+                    position = audio.tell() // 2
+            check(rows, position)
+            temporary[INDEX].write_text("".join(format_row(row) for row in rows), encoding="utf-8")
+            for name in names:
+                temporary[name].replace(out / name)
     finally:
         for path in temporary.values():
             path.unlink(missing_ok=True)
@@ -252,31 +183,18 @@ def carry_labels(base: Path, out: Path) -> None:
     """Copy the labels and codebooks of `base`, whose audio `out` begins with, so that only new frames need a label.
 
     The label arrays are then shorter than the audio until `streamvc.training.units` goes on with them.
+
+    Raises:
+        OutputError: the disk is full or may not be written.
     """
-    for source in sorted([*base.glob("units-*.np[yz]"), *base.glob("phones.json")]):
+    for source in sorted([*base.glob("units-*.np[yz]"), *base.glob("units-*.json"), *base.glob("phones.json")]):
         target = out / source.name
         if target.is_file():
             continue
         temporary = out / f".{source.name}.{os.getpid()}"
         try:
-            shutil.copyfile(source, temporary)
-            temporary.replace(target)
+            with writing(target):
+                shutil.copyfile(source, temporary)
+                temporary.replace(target)
         finally:
             temporary.unlink(missing_ok=True)
-
-
-def check(rows: Sequence[Utterance], samples: int) -> None:
-    """The invariants of a packed corpus: whole frames, no gap, no overlap, nothing left over.
-
-    Raises:
-        CorpusError: one of them does not hold.
-    """
-    position = 0
-    for row in rows:
-        if row.start != position or row.length <= 0 or row.length % FRAME:
-            raise CorpusError(
-                f"utterance {row.id} does not follow the one before in whole frames; build the corpus again."
-            )
-        position += row.length
-    if position != samples:
-        raise CorpusError(f"the index ends at sample {position} and the audio at {samples}; build the corpus again.")

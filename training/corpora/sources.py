@@ -10,6 +10,9 @@ from streamvc.errors import CorpusError
 from streamvc.training.corpora import debian, games, kokoro
 from streamvc.training.corpora.base import Corpus
 from streamvc.training.corpora.folder import SpeakerFolder
+from streamvc.training.corpora.hub import USUAL, Columns, HubCorpus
+from streamvc.training.corpora.libritts import LibriTTS
+from streamvc.training.corpora.vctk import VCTK
 
 SOURCES: dict[str, Callable[[Path], Corpus]] = {
     "kokoro": kokoro.KokoroArchive,
@@ -28,20 +31,33 @@ SOURCES: dict[str, Callable[[Path], Corpus]] = {
     "amazon-queen": games.AmazonQueen,
     "steel-sky": games.SteelSky,
     "drascula": games.Drascula,
+    "libritts": LibriTTS,
+    "vctk": VCTK,
     "folder": SpeakerFolder,
 }
+HUB = "datasets"
+"""The one source that is no folder."""
+NAMES = (*sorted(SOURCES), HUB)
 
 
-def open_source(text: str) -> Corpus:
-    """The source that `NAME=FOLDER` asks for.
+def open_source(text: str, columns: Columns = USUAL) -> Corpus:
+    """The source that `NAME=FOLDER` or `datasets=NAME[:CONFIG][:SPLIT]` asks for.
+
+    Args:
+        text: what was asked for.
+        columns: of data sets.
 
     Raises:
-        CorpusError: the name is unknown or the folder is missing.
+        CorpusError: the name is unknown, the folder is missing or not laid out as expected, or the data set cannot be
+            opened.
+        RuntimeUnavailableError: the library `datasets` is needed and not installed.
     """
-    name, equals, folder = text.partition("=")
-    if not equals or name not in SOURCES:
-        raise CorpusError(f"{text!r} is no NAME=FOLDER with a known name; the names are {', '.join(sorted(SOURCES))}.")
-    path = Path(folder).expanduser()
+    name, equals, place = text.partition("=")
+    if not equals or not place or name not in NAMES:
+        raise CorpusError(f"{text!r} is no NAME=FOLDER with a known name; the names are {', '.join(NAMES)}.")
+    if name == HUB:
+        return HubCorpus(place, columns)
+    path = Path(place).expanduser()
     if not path.is_dir():
         raise CorpusError(f"{path} is no folder; give the place where {name} was unpacked.")
     return SOURCES[name](path)

@@ -1,8 +1,8 @@
-"""Run the teacher over a packed corpus."""
+"""What teachers need to run over a packed corpus."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -11,15 +11,21 @@ import torch
 from torch import Tensor
 
 from streamvc.config import FRAME
+from streamvc.errors import CorpusError, RuntimeUnavailableError
 from streamvc.training.corpora.base import Utterance
-from streamvc.training.corpora.pack import AUDIO
-from streamvc.training.units.mel import log_mel
-from streamvc.training.units.whisper import WhisperEncoder
+from streamvc.training.corpora.index import AUDIO
 
 
 def open_audio(folder: Path) -> npt.NDArray[np.int16]:
-    """The samples of a packed corpus, mapped, not read."""
-    return np.memmap(folder / AUDIO, dtype="<i2", mode="r")
+    """The samples of a packed corpus, mapped, not read.
+
+    Raises:
+        CorpusError: they are missing or empty.
+    """
+    path = folder / AUDIO
+    if not path.is_file() or not path.stat().st_size:
+        raise CorpusError(f"{folder} has no {AUDIO}; build a packed corpus there first.")
+    return np.memmap(path, dtype="<i2", mode="r")
 
 
 def balanced(rows: Sequence[Utterance], frames: int, seed: int) -> list[Utterance]:
@@ -63,29 +69,23 @@ def batches(rows: Sequence[Utterance], frames: int) -> list[list[Utterance]]:
     return found
 
 
-@torch.inference_mode()
-def features(
-    encoder: WhisperEncoder,
-    audio: npt.NDArray[np.int16],
-    rows: Sequence[Utterance],
-    layers: tuple[int, ...],
-    frames: int = 1500,
-    half: bool = True,
-) -> Iterator[tuple[Utterance, list[Tensor]]]:
-    """Features of each utterance, [frames, 512] float32 for each of `layers`, in order of length.
+def waves(audio: npt.NDArray[np.int16], rows: Sequence[Utterance]) -> list[Tensor]:
+    """Samples of utterances, each float32 [samples]."""
+    return [torch.from_numpy(np.array(audio[r.start : r.start + r.length], np.float32) / 32768) for r in rows]
 
-    Args:
-        frames: of one batch, padding included.
-        half: compute matrix products in bfloat16 (relative error 0.5 %).
+
+def choose_device(name: str) -> torch.device:
+    """`cpu`, `cuda` or what else torch knows; `auto` is a GPU where there is one.
+
+    Raises:
+        RuntimeUnavailableError: there is no such device.
     """
-    for batch in batches(rows, frames):
-        mels = [
-            log_mel(torch.from_numpy(np.array(audio[r.start : r.start + r.length], np.float32) / 32768)) for r in batch
-        ]
-        # zeros are what the convolutions pad with, so a padded row gives what it gives alone
-        mel = torch.nn.utils.rnn.pad_sequence([m.T for m in mels], batch_first=True).transpose(1, 2)
-        lengths = torch.tensor([row.length // FRAME for row in batch])
-        with torch.autocast("cpu", torch.bfloat16, enabled=half):
-            found = encoder(mel, layers, lengths if int(lengths.min()) < int(lengths.max()) else None)
-        for number, row in enumerate(batch):
-            yield row, [layer[number, : row.length // FRAME].float() for layer in found]
+    if name == "auto":
+        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    try:
+        device = torch.device(name)
+        torch.zeros(1, device=device)
+    # NotImplementedError and AssertionError: torch was built without it
+    except (RuntimeError, NotImplementedError, AssertionError) as error:
+        raise RuntimeUnavailableError(f"torch has no device {name} here; say --device cpu.") from error
+    return device

@@ -34,7 +34,8 @@ def test_tuxpaint_languages_are_speakers(tmp_path: Path) -> None:
 
 def test_asterisk_leaves_out_beeps_and_silence(tmp_path: Path) -> None:
     voice = "asterisk-core-sounds-it-g722/usr/share/asterisk/sounds/it_IT_m_Carlo"
-    tree(tmp_path, f"{voice}/hello.g722", f"{voice}/beep.g722", f"{voice}/silence/1.g722", f"{voice}/digits/1.g722")
+    names = ("hello", "beep", "silence/1", "digits/1", "tt-monkeys")
+    tree(tmp_path, *(f"{voice}/{name}.g722" for name in names))
     recordings = found(debian.asterisk(tmp_path, "it"))
     assert recordings.keys() == {"hello.g722", "1.g722"}
     hello = recordings["hello.g722"]

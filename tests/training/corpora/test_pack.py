@@ -137,7 +137,9 @@ def test_a_damaged_index_is_named(tmp_path: Path, line: str, message: str) -> No
         read_index(tmp_path)
 
 
-def test_command_builds_from_a_folder_of_speakers(tmp_path: Path, capsys: pytest.CaptureFixture[str], make_speech: Any) -> None:
+def test_command_builds_from_a_folder_of_speakers(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], make_speech: Any
+) -> None:
     folder = tmp_path / "mine"
     for speaker in ("x", "y"):
         (folder / speaker).mkdir(parents=True)

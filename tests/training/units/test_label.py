@@ -1,6 +1,8 @@
 """Labelling a packed corpus, with a teacher whose features are known."""
 
 import json
+import resource
+import signal
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict
 from pathlib import Path
@@ -10,12 +12,14 @@ import pytest
 import torch
 from torch import Tensor
 
-from streamvc.errors import CorpusError
+from streamvc.errors import CorpusError, OutputError
 from streamvc.training.corpora.base import Utterance
 from streamvc.training.units.__main__ import main
 from streamvc.training.units.codebook import Codebook
 from streamvc.training.units.extract import open_audio
-from streamvc.training.units.label import NO_UNIT, fit_codebooks, label_phones, label_units, units_path
+from streamvc.training.units.label import fit_codebooks, label_units, phone_units
+from streamvc.training.units.source import ClusteredUnits
+from streamvc.training.units.store import NO_UNIT, labels_path
 
 FRAMES = 40
 
@@ -30,6 +34,11 @@ def rows(count: int, band: str = "wide", split: str = "train") -> list[Utterance
 
 class Teacher:
     """Frame i of the corpus has the feature (i mod 4, layer) for each layer; counts what it is asked."""
+
+    name = "made"
+    depth = 6
+    width = 2
+    identity = "made 1"
 
     def __init__(self) -> None:
         self.asked: list[str] = []
@@ -50,19 +59,19 @@ BOOK = Codebook(torch.tensor([[3.0, 0], [2, 0], [1, 0], [0, 0]]), torch.zeros(2)
 
 
 def test_units_lie_at_their_frames(tmp_path: Path) -> None:
-    label_units(tmp_path, rows(5), Teacher(), (4, 5), [BOOK, BOOK], chunk=2)
+    label_units(tmp_path, rows(5), ClusteredUnits(Teacher(), (4, 5), [BOOK, BOOK]), chunk=2)
     for layer in (4, 5):
-        units = np.load(units_path(tmp_path, layer))
+        units = np.load(labels_path(tmp_path, f"made{layer}"))
         assert units.dtype == np.uint16
         assert (units == 3 - np.arange(5 * FRAMES) % 4).all()
 
 
 def test_an_appended_corpus_labels_only_what_is_new(tmp_path: Path) -> None:
-    label_units(tmp_path, rows(2), Teacher(), (4,), [BOOK])
+    label_units(tmp_path, rows(2), ClusteredUnits(Teacher(), (4,), [BOOK]))
     teacher = Teacher()
-    label_units(tmp_path, rows(5), teacher, (4,), [BOOK])
+    label_units(tmp_path, rows(5), ClusteredUnits(teacher, (4,), [BOOK]))
     assert sorted(teacher.asked) == ["u2", "u3", "u4"]
-    assert (np.load(units_path(tmp_path, 4)) == 3 - np.arange(5 * FRAMES) % 4).all()
+    assert (np.load(labels_path(tmp_path, "made4")) == 3 - np.arange(5 * FRAMES) % 4).all()
 
 
 def test_an_interrupted_run_goes_on(tmp_path: Path) -> None:
@@ -75,20 +84,20 @@ def test_an_interrupted_run_goes_on(tmp_path: Path) -> None:
             return super().__call__(wanted, layers)
 
     with pytest.raises(KeyboardInterrupt):
-        label_units(tmp_path, rows(6), Interrupted(), (4,), [BOOK], chunk=2)
-    units = np.load(units_path(tmp_path, 4))
+        label_units(tmp_path, rows(6), ClusteredUnits(Interrupted(), (4,), [BOOK]), chunk=2)
+    units = np.load(labels_path(tmp_path, "made4"))
     assert (units[2 * FRAMES :] == NO_UNIT).all()
     assert (units[: 2 * FRAMES] != NO_UNIT).all()
     teacher = Teacher()
-    label_units(tmp_path, rows(6), teacher, (4,), [BOOK], chunk=2)
+    label_units(tmp_path, rows(6), ClusteredUnits(teacher, (4,), [BOOK]), chunk=2)
     assert len(teacher.asked) == 4
-    assert (np.load(units_path(tmp_path, 4)) != NO_UNIT).all()
+    assert (np.load(labels_path(tmp_path, "made4")) != NO_UNIT).all()
 
 
 def test_labels_of_a_longer_corpus_are_refused(tmp_path: Path) -> None:
-    label_units(tmp_path, rows(3), Teacher(), (4,), [BOOK])
+    label_units(tmp_path, rows(3), ClusteredUnits(Teacher(), (4,), [BOOK]))
     with pytest.raises(CorpusError, match="delete it and label again"):
-        label_units(tmp_path, rows(2), Teacher(), (4,), [BOOK])
+        label_units(tmp_path, rows(2), ClusteredUnits(Teacher(), (4,), [BOOK]))
 
 
 def test_codebooks_are_fitted_on_wide_training_speech_only() -> None:
@@ -109,11 +118,20 @@ def corpus(folder: Path, count: int) -> list[Utterance]:
     return made
 
 
+def phones_of(folder: Path, made: list[Utterance]) -> list[str]:
+    """Label the phones of a corpus; returns their symbols."""
+    source = phone_units(folder, open_audio(folder))
+    label_units(folder, made, source)
+    symbols: list[str] = json.loads((folder / "phones.json").read_text())
+    assert list(source.numbers) == symbols
+    return symbols
+
+
 def test_phones_of_known_utterances_and_unknown_for_others(tmp_path: Path) -> None:
     made = corpus(tmp_path, 3)
     line = {"id": "u1", "phones": [["a", 6400 + 720], ["b", 12800]]}
     (tmp_path / "alignment.jsonl").write_text(json.dumps(line) + "\n")
-    assert label_phones(tmp_path, made, open_audio(tmp_path)) == ["sil", "a", "b"]
+    assert phones_of(tmp_path, made) == ["sil", "a", "b"]
     labels = np.load(tmp_path / "phones.npy")
     assert labels.tolist() == [255] * FRAMES + [1] * 20 + [2] * 20 + [255] * FRAMES
 
@@ -122,7 +140,7 @@ def test_phones_keep_their_numbers_when_more_come(tmp_path: Path) -> None:
     made = corpus(tmp_path, 2)
     (tmp_path / "phones.json").write_text('["sil", "z", "b"]')
     (tmp_path / "alignment.jsonl").write_text(json.dumps({"id": "u0", "phones": [["a", 6400], ["b", 12800]]}) + "\n")
-    assert label_phones(tmp_path, made, open_audio(tmp_path)) == ["sil", "z", "b", "a"]
+    assert phones_of(tmp_path, made) == ["sil", "z", "b", "a"]
     assert set(np.load(tmp_path / "phones.npy")[:FRAMES].tolist()) == {2, 3}
 
 
@@ -130,7 +148,7 @@ def test_a_damaged_alignment_is_named(tmp_path: Path) -> None:
     made = corpus(tmp_path, 1)
     (tmp_path / "alignment.jsonl").write_text('{"id": "u0"}\n')
     with pytest.raises(CorpusError, match="line 1 of"):
-        label_phones(tmp_path, made, open_audio(tmp_path))
+        phones_of(tmp_path, made)
 
 
 def test_command_says_what_is_wrong(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -138,3 +156,47 @@ def test_command_says_what_is_wrong(tmp_path: Path, capsys: pytest.CaptureFixtur
     assert "build a packed corpus" in capsys.readouterr().err
     with pytest.raises(SystemExit):
         main(["label", str(tmp_path), "--units", "1"])
+
+
+def test_units_of_two_codebooks_do_not_mix(tmp_path: Path) -> None:
+    label_units(tmp_path, rows(2), ClusteredUnits(Teacher(), (4,), [BOOK]))
+    other = Codebook.plain(BOOK.centroids + 1)
+    with pytest.raises(CorpusError, match="labels of two do not mix"):
+        label_units(tmp_path, rows(3), ClusteredUnits(Teacher(), (4,), [other]))
+    labels_path(tmp_path, "made4").unlink()
+    label_units(tmp_path, rows(3), ClusteredUnits(Teacher(), (4,), [other]))
+    with pytest.raises(CorpusError, match="labels of two do not mix"):
+        label_units(tmp_path, rows(3), ClusteredUnits(Teacher(), (4,), [BOOK]))
+
+
+def test_what_is_left_is_counted(tmp_path: Path) -> None:
+    made = corpus(tmp_path, 3)
+    (tmp_path / "alignment.jsonl").write_text(json.dumps({"id": "u1", "phones": [["a", 12800]]}) + "\n")
+    assert label_units(tmp_path, made, phone_units(tmp_path, open_audio(tmp_path))) == {"phones": 2}
+
+
+@pytest.mark.parametrize("damage", [b"", b"no numpy file", None])
+def test_damaged_labels_are_named(tmp_path: Path, damage: bytes | None) -> None:
+    path = labels_path(tmp_path, "made4")
+    if damage is None:
+        np.save(path, np.zeros(3, np.int64))
+    else:
+        path.write_bytes(damage)
+    with pytest.raises(CorpusError, match="delete it and label again"):
+        label_units(tmp_path, rows(2), ClusteredUnits(Teacher(), (4,), [BOOK]))
+
+
+def test_a_full_disk_keeps_the_labels(tmp_path: Path) -> None:
+    label_units(tmp_path, rows(2), ClusteredUnits(Teacher(), (4,), [BOOK]))
+    before = labels_path(tmp_path, "made4").read_bytes()
+    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+    handler = signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (len(before), limits[1]))
+    try:
+        with pytest.raises(OutputError, match="make room"):
+            label_units(tmp_path, rows(9), ClusteredUnits(Teacher(), (4,), [BOOK]))
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+        signal.signal(signal.SIGXFSZ, handler)
+    assert labels_path(tmp_path, "made4").read_bytes() == before
+    assert {path.name for path in tmp_path.iterdir()} == {"units-made4.npy", "units-made4.json"}

@@ -8,8 +8,15 @@ from torch import nn
 
 from streamvc.errors import CheckpointError
 from streamvc.training.corpora.base import Utterance
-from streamvc.training.units.extract import balanced, batches, features
-from streamvc.training.units.whisper import BLOCKS, POSITIONS, WIDTH, WhisperEncoder, encoder_from
+from streamvc.training.units.extract import balanced, batches
+from streamvc.training.units.whisper import (
+    BLOCKS,
+    POSITIONS,
+    WIDTH,
+    WhisperEncoder,
+    WhisperTeacher,
+    encoder_from,
+)
 
 Variables = dict[str, npt.NDArray[np.float16]]
 
@@ -84,9 +91,10 @@ def test_a_batch_of_unequal_lengths_gives_what_each_gives_alone(encoder: Whisper
     rng = np.random.default_rng(0)
     audio = (3000 * rng.standard_normal(320 * 60)).astype(np.int16)
     rows = [utterance("x", 0, 20), utterance("y", 320 * 20, 40)]
-    together = {row.id: found for row, found in features(encoder, audio, rows, (2, 4), frames=100, half=False)}
+    teacher = WhisperTeacher(encoder, audio, frames=100, half=False)
+    together = {row.id: found for row, found in teacher(rows, (2, 4))}
     for row in rows:
-        ((_, alone),) = features(encoder, audio, [row], (2, 4), half=False)
+        ((_, alone),) = teacher([row], (2, 4))
         for a, b in zip(together[row.id], alone, strict=True):
             assert a.shape == (row.length // 320, WIDTH)
             assert torch.allclose(a, b, atol=1e-3)
