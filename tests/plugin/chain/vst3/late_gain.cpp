@@ -40,7 +40,7 @@ protected:
     }
 
 #ifdef INSTRUMENT
-    void run(const float**, float** outputs, uint32_t frames, const MidiEvent*, uint32_t) override {
+    void run(const float**, float** outputs, uint32_t frames) override {
         for (int channel = 0; channel < 2; ++channel)
             std::fill_n(outputs[channel], frames, 0.0f);
     }
