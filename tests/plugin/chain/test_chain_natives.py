@@ -70,11 +70,11 @@ def test_plugins_forget_when_blocks_grow(make_plugin, streaming, noise, stream):
     ],
     ids=["8000", "4000 long", "44100 short", "lookahead", "true peak"],
 )
-def test_the_measured_delay_is_enough_for_ten_seconds(make, rate, stream):
+def test_the_measured_delay_is_enough_for_long(make, rate, stream):
     plugin = make()
     delay, block = stream_delay(plugin, rate), required_block(plugin)
     size = max(32, block)
-    audio = np.zeros((1, 10 * rate // size * size), dtype=np.float32)
+    audio = np.zeros((1, 200_000 // size * size), dtype=np.float32)
     held = held_back(audio, stream(plugin, audio, [size], rate), size)
     assert held + block - 1 <= delay <= held + block - 1 + 8
 
