@@ -49,7 +49,7 @@ def format_audit(audit: Audit) -> str:
     rows = [HEAD]
     for fact in map(facts, audit.groups):
         above = [f"{fact[f'above_{edge}_hz_db']:.0f} dB" for edge in (4000, 5500, 7000)]
-        sizes = [str(fact[name]) for name in ("utterances", "hours", "speakers", "clipped")]
+        sizes = [str(fact["utterances"]), f"{fact['hours']:.2f}", str(fact["speakers"]), str(fact["clipped"])]
         silence, level = f"{100 * fact['silence']:.0f} %", f"{fact['level_dbfs']:.1f} dBFS"
         rows.append((fact["corpus"], *sizes, *above, silence, level))
     lines = [*_aligned(rows), ""]

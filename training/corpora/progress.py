@@ -44,6 +44,6 @@ def progress(
         count += 1
         if time.monotonic() - last >= EVERY:
             last = time.monotonic()
-            say(f"{label}: {count}{f' of {total}' if total else ''} {unit}")
+            say(f"{label}: {count}{f' of {total}' if total else ''} {unit.strip()}")
 
     yield step

@@ -1,0 +1,35 @@
+"""Progress on a real terminal, and without one."""
+
+import os
+import struct
+import subprocess
+import sys
+
+import pytest
+
+CODE = """
+from streamvc.training.corpora import progress
+progress.EVERY = 0.0
+with progress.progress('mine', ' recordings', 3, 1, progress.tell) as step:
+    step()
+    step()
+"""
+
+
+def test_a_bar_on_a_terminal() -> None:
+    pty = pytest.importorskip("pty", reason="this system has no pseudo-terminals")
+    fcntl, termios = pytest.importorskip("fcntl"), pytest.importorskip("termios")
+    master, slave = pty.openpty()
+    fcntl.ioctl(slave, termios.TIOCSWINSZ, struct.pack("HHHH", 24, 100, 0, 0))
+    subprocess.run([sys.executable, "-c", CODE], stderr=slave, check=True)
+    os.close(slave)
+    shown = os.read(master, 65_536).decode()
+    os.close(master)
+    assert "mine:" in shown
+    assert "3/3" in shown
+    assert "recordings/s" in shown
+
+
+def test_lines_elsewhere() -> None:
+    result = subprocess.run([sys.executable, "-c", CODE], stderr=subprocess.PIPE, text=True, check=True)
+    assert result.stderr.splitlines() == ["mine: 2 of 3 recordings", "mine: 3 of 3 recordings"]
