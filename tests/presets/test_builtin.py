@@ -53,6 +53,9 @@ def test_there_are_a_dozen_of_them_women_and_men_low_to_high(voices: dict[str, P
 
 
 def test_no_two_of_them_are_the_same(voices: dict[str, Preset]) -> None:
-    latents = np.stack([preset.latent / np.linalg.norm(preset.latent) for preset in voices.values()])
+    # About their mean, which all latents share and no decoder can tell voices by.
+    latents = np.stack([preset.latent for preset in voices.values()])
+    latents -= latents.mean(axis=0)
+    latents /= np.linalg.norm(latents, axis=1, keepdims=True)
     cosines = latents @ latents.T - np.eye(len(latents))
-    assert cosines.max() < 0.98
+    assert cosines.max() < 0.8
