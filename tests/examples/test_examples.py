@@ -134,7 +134,18 @@ def sound_server(tmp_path):
 
 def test_the_live_script(repository, tmp_path, sound_server):
     """It ends by itself, and speech that is played into the microphone comes out in the headphones."""
-    environment = {**os.environ, **sound_server}
+    heard = []
+    for _ in range(3):  # a busy machine can let a whole attempt pass without a block in time
+        heard.append(listen_to_the_live_script(repository, tmp_path, {**os.environ, **sound_server}))
+        if heard[-1][0] >= 5:
+            break
+    # How much comes through depends on how busy the machine is (0.4 s of 8 on an overloaded one), so little is asked
+    # for. Without speech at the microphone there is digital silence, so any sound is a converted voice.
+    assert heard[-1][0] >= 5, heard
+
+
+def listen_to_the_live_script(repository, tmp_path, environment):
+    """Pieces of 20 ms with sound in the headphones, and the script's last line."""
     recording = tmp_path / "ear.raw"
     with recording.open("wb") as file:
         ear = subprocess.Popen(
@@ -162,8 +173,4 @@ def test_the_live_script(repository, tmp_path, sound_server):
         ear.wait()
     assert script.returncode == 0, problems
     assert re.match(r"\d+ blocks with drop-outs", printed)
-    heard = np.fromfile(recording, dtype=np.float32)
-    # How much comes through depends on how busy the machine is (0.4 s of 8 on an overloaded one), so little is asked
-    # for. Without speech at the microphone there is digital silence, so any sound is a converted voice.
-    loud = np.count_nonzero(envelope(heard, 48_000) > 0.01)
-    assert loud >= 5, f"{loud} loud pieces of 20 ms, {printed}"
+    return np.count_nonzero(envelope(np.fromfile(recording, dtype=np.float32), 48_000) > 0.01), printed

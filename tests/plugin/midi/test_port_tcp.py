@@ -32,12 +32,13 @@ class Sender:
         self.client = self.server.accept()
 
     def close(self):
+        # First the door: whoever notices that the connection is gone tries it again at once.
+        self.server.close()
         if self.client is not None:
             self.client.close()
             # mido keeps files of the socket, which hold the connection open.
             self.client._rfile.close()
             self.client._wfile.close()
-        self.server.close()
 
 
 @pytest.fixture
