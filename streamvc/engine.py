@@ -15,6 +15,8 @@ from streamvc.runtimes.base import Array, Runtime, RuntimeState
 
 _TAIL_FRAMES = 2
 """Frames that a sound goes on for after it was spoken: the filters' tails and the windows of the energy."""
+_SETTLED_FRAMES = 150
+"""Silent frames after which the model's state holds nothing but silence: encoder and decoder look back on 95."""
 
 
 @dataclass(frozen=True)
@@ -71,7 +73,8 @@ class Engine:
       voice that is set during a fade waits for its end, and the last one counts.
 
     Digital silence gives digital silence, at the latest three frames after the look-ahead; the model alone would leave
-    a hiss at -88 dBFS.
+    a hiss at -88 dBFS. After three seconds of it the model rests: frames cost nothing, changes are taken without a
+    fade, and the next sound finds the state as it was then.
 
     `process`, `reset`, `snapshot` and `restore` belong to one thread. A change may come from another thread; it is one
     assignment, so a frame sees all of it or nothing. Any number of engines may share one runtime.
@@ -201,24 +204,45 @@ class Engine:
         if not np.isfinite(samples).all():
             samples = np.nan_to_num(samples, nan=0.0, posinf=0.0, neginf=0.0)
         outputs, position = [], 0
-        while position < len(samples):
-            state = self._take_wanted()
-            if self._fading is not None:
-                piece = samples[position : position + self.frame]
-                old = self._fading
-                gone, came = yield [
-                    self._step(piece, old.voice, old.controls, old.state),
-                    self._step(piece, self._voice, self._controls, state),
-                ]
-                outputs.append(self._fade(old, gone, came))
-            else:
-                ((audio, self._state),) = yield [self._step(samples[position:], self._voice, self._controls, state)]
-                outputs.append(audio)
-            position += len(outputs[-1])
+        for end, resting in self._stretches(samples):
+            if resting:
+                self._voice, self._controls, _ = self._wanted
+                self._fading = None
+                yield []
+                outputs.append(np.zeros(end - position, np.float32))
+            while position < end and not resting:
+                state = self._take_wanted()
+                if self._fading is not None:
+                    piece = samples[position : position + self.frame]
+                    old = self._fading
+                    gone, came = yield [
+                        self._step(piece, old.voice, old.controls, old.state),
+                        self._step(piece, self._voice, self._controls, state),
+                    ]
+                    outputs.append(self._fade(old, gone, came))
+                else:
+                    rest = samples[position:end]
+                    ((audio, self._state),) = yield [self._step(rest, self._voice, self._controls, state)]
+                    outputs.append(audio)
+                position += len(outputs[-1])
+            position = end
         audio = np.concatenate(outputs)
         for start in range(0, len(samples), self.frame):
             self._silence(samples[start : start + self.frame], audio[start : start + self.frame])
         return audio
+
+    def _stretches(self, samples: Array) -> list[tuple[int, bool]]:
+        """Where stretches of frames end, in samples, and whether the model rests in them."""
+        stretches: list[tuple[int, bool]] = []
+        quiet = self._quiet
+        for start in range(0, len(samples), self.frame):
+            silent = not samples[start : start + self.frame].any()
+            resting = silent and quiet >= self._sounding + _SETTLED_FRAMES
+            quiet = quiet + 1 if silent else 0
+            if stretches and stretches[-1][1] == resting:
+                stretches.pop()
+            stretches.append((start + self.frame, resting))
+        return stretches
 
     def _take_wanted(self) -> RuntimeState:
         voice, controls, frames = self._wanted

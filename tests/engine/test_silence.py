@@ -64,3 +64,38 @@ def test_a_change_in_silence_stays_silent(engine, voices):
     engine.change(voices[1], Controls(pitch_semitones=5), 3)
     assert not engine.process(np.zeros(10 * FRAME, np.float32)).any()
     assert engine.snapshot().fading is None
+
+
+def test_the_model_rests_in_long_silence_and_hears_what_comes_then(engine, speech, pieces, monkeypatch):
+    """No steps after three seconds, a change of voice without a fade, and the same bits for every blocking."""
+    first, silence = speech[: 20 * FRAME], np.zeros(300 * FRAME, np.float32)
+    samples = np.concatenate([first, silence, speech[20 * FRAME : 40 * FRAME]])
+    whole = engine.process(samples)
+    assert np.abs(whole[-20 * FRAME :]).max() > 0.01
+    engine.reset()
+    assert np.array_equal(pieces(engine, samples, (1, 2, 5)), whole)
+
+    engine.reset()
+    engine.process(np.concatenate([first, silence[: 200 * FRAME]]))
+    steps = []
+    step = engine.runtime.step
+    monkeypatch.setattr(engine.runtime, "step", lambda *arguments: steps.append(0) or step(*arguments))
+    engine.set_controls(Controls(pitch_semitones=3))
+    assert not engine.process(silence[: 50 * FRAME]).any()
+    assert steps == []
+    rested = engine.process(speech[20 * FRAME : 40 * FRAME])
+    assert len(steps) == 1
+    assert np.isfinite(rested).all()
+    assert np.abs(rested).max() > 0.01
+
+
+def test_what_was_heard_before_a_rest_does_not_matter_for_long(engine, speech):
+    """The state that waits is that of silence: the level of what follows is that of an engine that never rested."""
+    later = speech[20 * FRAME : 60 * FRAME]
+    engine.process(np.concatenate([speech[: 20 * FRAME], np.zeros(90 * FRAME, np.float32)]))
+    awake = engine.process(later)
+    engine.reset()
+    engine.process(np.concatenate([speech[: 20 * FRAME], np.zeros(400 * FRAME, np.float32)]))
+    rested = engine.process(later)
+    level = [20 * np.log10(np.sqrt(np.mean(x**2))) for x in (awake, rested)]
+    assert abs(level[0] - level[1]) < 1.0
