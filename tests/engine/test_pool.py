@@ -169,3 +169,22 @@ def test_a_model_without_batches_is_refused(tmp_path: Path) -> None:
     save_model(build_model(small), tmp_path / "p.safetensors")
     with pytest.raises(ConfigError, match="one stream at a time"):
         VoicePool(TorchRuntime(tmp_path / "p.safetensors"))
+
+
+def test_a_stream_that_rests_in_silence_leaves_the_others_as_they_are(
+    runtime: Runtime, speech: Array, voices: list[Voice]
+) -> None:
+    quiet = np.concatenate((np.zeros(250 * FRAME, np.float32), speech[: 10 * FRAME]))
+    loud = np.resize(speech, len(quiet))
+    pool = VoicePool(runtime)
+    streams = [pool.open(voices[0]), pool.open(voices[1])]
+    heard: list[list[Array]] = [[], []]
+    for start in range(0, len(quiet), FRAME):
+        place = slice(start, start + FRAME)
+        result = pool.process({streams[0]: quiet[place], streams[1]: loud[place]})
+        for pieces, stream in zip(heard, streams, strict=True):
+            pieces.append(result[stream])
+    for pieces, voice, sound in zip(heard, voices, (quiet, loud), strict=False):
+        expected = Engine(runtime, voice).process(sound)
+        assert np.abs(expected[-5 * FRAME :]).max() > 0.01
+        assert np.abs(np.concatenate(pieces) - expected).max() < 1e-4
