@@ -36,8 +36,6 @@ CONTEXT = 32
 """Frames that only the content encoder hears before a crop is spoken."""
 SKIP = 4 * FRAME
 """Samples at the start of what is spoken that no loss counts: the filters' tails are missing there."""
-
-
 APERIODIC = 0.5
 """YIN's difference (CMNDF) above which a source is surely unvoiced: hisses have 0.6 to 0.9, vowels under 0.1."""
 
@@ -99,8 +97,7 @@ class Teacher:
             prosody, _ = model.prosody(crops.samples, controls, None, register)
         assert crops.references is not None
         mel, _ = model.content_features(crops.references)
-        learning = torch.is_grad_enabled() and any(p.requires_grad for p in model.speech_encoder.parameters())
-        with torch.set_grad_enabled(learning), torch.autocast("cpu", torch.bfloat16, enabled=bf16):
+        with torch.autocast("cpu", torch.bfloat16, enabled=bf16):
             latent = model.speech_encoder(mel)
         late = LOOK_AHEAD_FRAMES * FRAME
         spoken = crops.samples[:, CONTEXT * FRAME - late : crops.samples.shape[1] - late]
