@@ -130,9 +130,13 @@ def _ask(learner: Learner, timeout: float, question: str, gesture: Gesture, acti
         except StreamVCError as error:
             click.echo(f"  {error}")
             continue
-        click.echo(f"  Now {'move' if gesture == 'move' else 'press'} its control.")
+        verb = "move" if gesture == "move" else "press"
         trigger = learner.bind(
-            action, gesture, timeout, lambda taken: click.echo(f"  {taken} has its meaning already: use another.")
+            action,
+            gesture,
+            timeout,
+            on_taken=lambda taken: click.echo(f"  {taken} has its meaning already: use another."),
+            on_ready=lambda: click.echo(f"  Now {verb} its control."),
         )
         click.echo("  Nothing came, so this is left out." if trigger is None else f"  {trigger}")
 

@@ -58,6 +58,7 @@ class Learner:
         gesture: Gesture,
         seconds: float,
         on_taken: Callable[[Trigger], None] | None = None,
+        on_ready: Callable[[], None] | None = None,
     ) -> Trigger | None:
         """Wait for the control of an action and keep both.
 
@@ -66,11 +67,14 @@ class Learner:
             gesture: controls that cannot do this are not looked at.
             seconds: how long to wait.
             on_taken: called once with each control that has an action already.
+            on_ready: called when what is touched from now on counts: the time to ask for it.
 
         Returns:
             The control; None when none was touched in time, and nothing is kept.
         """
         self._forget()
+        if on_ready is not None:
+            on_ready()
         deadline = time.monotonic() + seconds
         told: set[Trigger] = set()
         while (left := deadline - time.monotonic()) > 0.0:

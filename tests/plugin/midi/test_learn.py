@@ -21,17 +21,14 @@ def learner(store):
 
 @pytest.fixture
 def bind(learner):
-    """`bind(action, gesture, *messages, seconds=LONG)`: messages that come while it waits."""
+    """`bind(action, gesture, *messages, seconds=LONG)`: messages of another thread, as soon as they are asked for."""
 
     def run(action, gesture, *messages, seconds=LONG, on_taken=None):
-        sender = threading.Timer(0.1, lambda: [learner.handle(message) for message in messages])
-        if messages:
-            sender.start()
+        sender = threading.Thread(target=lambda: [learner.handle(message) for message in messages])
         try:
-            return learner.bind(action, gesture, seconds, on_taken)
+            return learner.bind(action, gesture, seconds, on_taken, sender.start)
         finally:
-            if messages:
-                sender.join()
+            sender.join()
 
     return run
 
@@ -81,6 +78,13 @@ def test_what_came_before_the_question_does_not_answer_it(learner, bind):
         learner.handle(Message("note_on", note=number % 128, velocity=1))
     assert learner.bind({"preset": "half"}, "press", SHORT) is None
     assert bind({"preset": "half"}, "press", Message("note_on", note=3, velocity=1)) == Trigger("note", 3, 1)
+
+
+def test_what_comes_at_once_after_the_question_answers_it(learner):
+    """A message that another thread brings before `bind` has begun to wait is not taken for an older one."""
+    note = Message("note_on", note=36, velocity=90)
+    bound = learner.bind({"preset": "half"}, "press", SHORT, on_ready=lambda: learner.handle(note))
+    assert bound == Trigger("note", 36, 1)
 
 
 def test_actions_are_checked_before_the_control_is_asked_for(learner):
