@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import queue
 import threading
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -136,7 +137,7 @@ def _ask(learner: Learner, timeout: float, question: str, gesture: Gesture, acti
             gesture,
             timeout,
             on_taken=lambda taken: click.echo(f"  {taken} has its meaning already: use another."),
-            on_ready=lambda: click.echo(f"  Now {verb} its control."),
+            on_ready=partial(click.echo, f"  Now {verb} its control."),
         )
         click.echo("  Nothing came, so this is left out." if trigger is None else f"  {trigger}")
 
