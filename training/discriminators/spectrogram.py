@@ -9,8 +9,8 @@ from __future__ import annotations
 
 import torch
 from torch import Tensor, nn
-from torch.nn import functional as F
 
+from streamvc.training.discriminators.parts import initialise, judge, scaled
 from streamvc.training.losses.adversarial import Judgement
 
 SIZES = (256, 512, 1024)
@@ -46,14 +46,10 @@ class EnvelopeDiscriminator(nn.Module):
         shapes = [(size // 2 + 1, 3, 1), (channels, 5, 1), (channels, 5, 2), (channels, 3, 1)]
         self.layers = nn.ModuleList(nn.Conv1d(a, channels, kernel, dilation=d) for a, kernel, d in shapes)
         self.last = nn.Conv1d(channels, 1, 1)
-        _initialise(self)
+        initialise(self, _SLOPE)
 
     def forward(self, x: Tensor) -> Judgement:
-        y, inner = self.spectrogram(x), []
-        for layer in self.layers:
-            y = F.leaky_relu(layer(y), _SLOPE)
-            inner.append(y)
-        return self.last(y), inner
+        return judge(self.spectrogram(x), self.layers, self.last, _SLOPE)
 
 
 class TextureDiscriminator(nn.Module):
@@ -69,37 +65,22 @@ class TextureDiscriminator(nn.Module):
         shapes = [(3, channels, (3, 9)), (channels, wide, (3, 7)), (wide, wide, (3, 5)), (wide, wide, (3, 5))]
         self.layers = nn.ModuleList(nn.Conv2d(a, b, k, (1, 2), (k[0] // 2, k[1] // 2)) for a, b, k in shapes)
         self.last = nn.Conv2d(wide, 1, 3, padding=1)
-        _initialise(self)
+        initialise(self, _SLOPE)
 
     def forward(self, x: Tensor) -> Judgement:
         y = self.spectrogram(x).transpose(1, 2).unsqueeze(1)  # [batch, 1, time, bins]
         places = self.places[None, :, None].expand(y.shape[0], -1, y.shape[2], -1)
         y = torch.cat((y, places), dim=1).contiguous(memory_format=torch.channels_last)
-        inner = []
-        for layer in self.layers:
-            y = F.leaky_relu(layer(y), _SLOPE)
-            inner.append(y)
-        return self.last(y), inner
+        return judge(y, self.layers, self.last, _SLOPE)
 
 
 class Discriminators(nn.Module):
-    """Envelopes at every STFT size, textures at the first `textures` of them."""
+    """Envelopes at every STFT size, textures at the first `textures` of them; `width` scales their channels."""
 
-    def __init__(self, textures: int = 1) -> None:
+    def __init__(self, textures: int = 1, width: float = 1.0) -> None:
         super().__init__()
-        self.envelopes = nn.ModuleList(EnvelopeDiscriminator(size) for size in SIZES)
-        self.textures = nn.ModuleList(TextureDiscriminator(size) for size in SIZES[:textures])
+        self.envelopes = nn.ModuleList(EnvelopeDiscriminator(size, scaled(192, width)) for size in SIZES)
+        self.textures = nn.ModuleList(TextureDiscriminator(size, scaled(16, width)) for size in SIZES[:textures])
 
     def forward(self, x: Tensor) -> list[Judgement]:
         return [member(x) for member in (*self.envelopes, *self.textures)]
-
-
-def _initialise(module: nn.Module) -> None:
-    # PyTorch's own start lets signals fade from layer to layer, and these discriminators then learn nothing for long.
-    for layer in module.modules():
-        if isinstance(layer, nn.Conv1d | nn.Conv2d):
-            nn.init.kaiming_normal_(layer.weight, a=_SLOPE)
-            if layer.out_channels == 1:
-                layer.weight.data *= 0.3
-            assert layer.bias is not None
-            nn.init.zeros_(layer.bias)
