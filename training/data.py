@@ -51,12 +51,9 @@ class PackedCorpus:
     """
 
     def __init__(self, folder: str | Path, units: tuple[str, ...] = ()) -> None:
-        self.folder = Path(folder)
-        index = self.folder / "index.jsonl"
-        if not index.is_file():
-            raise CorpusError(f"{self.folder} has no index.jsonl; build it with `python -m streamvc.training.corpora`.")
-        self.audio = np.memmap(self.folder / "audio.i16", np.int16, "r")
-        self.utterances = [_utterance(json.loads(line)) for line in index.read_text().splitlines()]
+        self.folder, self.names = Path(folder), tuple(units)
+        self.utterances = _read_index(self.folder)
+        self.audio = _map_audio(self.folder)
         frames = len(self.audio) // FRAME
         self.units = {name: self._labels(f"units-{name}.npy", frames) for name in units}
         self.phones = self._labels("phones.npy", frames) if (self.folder / "phones.npy").exists() else None
@@ -65,11 +62,18 @@ class PackedCorpus:
         if any(u.start % FRAME or u.length % FRAME or u.start + u.length > len(self.audio) for u in self.utterances):
             raise CorpusError(f"The index of {self.folder} does not fit its audio; build the corpus again.")
 
+    def __reduce__(self) -> tuple[Any, ...]:
+        # A worker process opens the files itself: pickling them would copy hours of audio.
+        return PackedCorpus, (self.folder, self.names)
+
     def _labels(self, name: str, frames: int) -> np.ndarray[Any, Any]:
         path = self.folder / name
         if not path.is_file():
-            raise CorpusError(f"{self.folder} has no {name}; label it with `python -m streamvc.training.units`.")
-        labels: np.ndarray[Any, Any] = np.load(path, mmap_mode="r")
+            raise CorpusError(f"{self.folder} has no {name}; label it with `svc train units label`.")
+        try:
+            labels: np.ndarray[Any, Any] = np.load(path, mmap_mode="r")
+        except (OSError, ValueError, EOFError) as error:
+            raise CorpusError(f"{path} cannot be read ({error}); label the corpus again.") from error
         if len(labels) != frames:
             raise CorpusError(f"{path} has {len(labels)} labels for {frames} frames; label the corpus again.")
         return labels
@@ -144,6 +148,11 @@ class CropSampler:
             torch.tensor([r[5] for r in rows]), references,
         )
 
+    def one(self, random: np.random.Generator) -> Crops:
+        """A batch of one crop, drawn by `random` and by nothing else."""
+        self.random = random
+        return self.batch(1)
+
     def _draw(self) -> tuple[Any, dict[str, Any], Any, int, Any, float]:
         u = self.utterances[min(int(np.searchsorted(self.cumulative, self.random.random())), len(self.utterances) - 1)]
         low, high = self.speeds
@@ -194,6 +203,33 @@ class CropSampler:
 def _at(labels: np.ndarray[Any, Any], place: np.ndarray[Any, Any], missing: int) -> np.ndarray[Any, Any]:
     found = labels[np.maximum(place, 0)].astype(np.int64)
     return np.where((place < 0) | (found == missing), IGNORE, found)
+
+
+def _read_index(folder: Path) -> list[Utterance]:
+    path = folder / "index.jsonl"
+    if not path.is_file():
+        raise CorpusError(f"{folder} has no index.jsonl; build it with `svc train corpus build`.")
+    rows = []
+    try:
+        lines = path.read_text(encoding="utf-8").splitlines()
+    except (OSError, UnicodeDecodeError) as error:
+        raise CorpusError(f"{path} cannot be read ({error}); build the corpus again.") from error
+    for number, line in enumerate(lines, 1):
+        try:
+            rows.append(_utterance(json.loads(line)))
+        except (ValueError, KeyError, TypeError) as error:
+            raise CorpusError(
+                f"Line {number} of {path} is no utterance ({type(error).__name__}: {error}); build the corpus again."
+            ) from error
+    return rows
+
+
+def _map_audio(folder: Path) -> np.ndarray[Any, Any]:
+    path = folder / "audio.i16"
+    try:
+        return np.memmap(path, np.int16, "r")
+    except (OSError, ValueError) as error:  # missing, empty, or half a sample at its end
+        raise CorpusError(f"{path} cannot be read ({error}); build the corpus again.") from error
 
 
 def _utterance(row: dict[str, Any]) -> Utterance:
