@@ -1,0 +1,49 @@
+"""What no loss may count: the padding behind short utterances.
+
+Padding stands at the end of a crop only. `valid [batch, frames]` is True for frames of speech (`Crops.valid`), `lengths
+[batch]` counts samples of speech, and a share is a length as a part of its row, 0 to 1: discriminators have as many
+time scales as layers.
+"""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+from streamvc.config import FRAME
+
+
+def lengths_of(valid: Tensor) -> Tensor:
+    """Samples of speech `[batch]` at the front of rows of which the frames `valid [batch, frames]` are speech."""
+    return valid.sum(dim=1) * FRAME
+
+
+def within(lengths: Tensor, steps: int) -> Tensor:
+    """`[batch, steps]`, True where a step's number is below its row's length."""
+    return torch.arange(steps, device=lengths.device) < lengths.unsqueeze(1)
+
+
+def without_padding(samples: Tensor, lengths: Tensor | None) -> Tensor:
+    """Samples `[batch, n]` with silence behind each row's length."""
+    if lengths is None:
+        return samples
+    return torch.where(within(lengths, samples.shape[1]), samples, samples.new_zeros(()))
+
+
+def masked_mean(values: Tensor, counted: Tensor | None, dim: int = -1) -> Tensor:
+    """The mean over all of `values`, of whose time steps (dimension `dim`) only `counted [batch, time]` are taken.
+
+    Where nothing is counted it is 0, with a gradient of 0.
+    """
+    if counted is None:
+        return values.mean()
+    shape = [1] * values.ndim
+    shape[0], shape[dim] = counted.shape
+    mask = counted.reshape(shape).expand_as(values)
+    # `where` and not a product: what is not counted may be infinite.
+    return torch.where(mask, values, values.new_zeros(())).sum() / mask.sum().clamp(min=1)
+
+
+def share_of(lengths: Tensor, begin: int, samples: int) -> Tensor:
+    """Which part of the `samples` from `begin` on is speech, row by row: `[batch]`, 0 to 1."""
+    return ((lengths - begin) / samples).clamp(0, 1)
