@@ -90,13 +90,17 @@ class PackedCorpus:
 
 @dataclass(frozen=True)
 class Crops:
-    """A batch of crops: samples `[batch, frames * 320]`, labels `[batch, frames]`, speaker and speed `[batch]`."""
+    """A batch of crops: samples `[batch, frames * 320]`, labels `[batch, frames]`, speaker and speed `[batch]`.
+
+    `valid [batch, frames]` is False for the padding behind utterances that are shorter than the crop.
+    """
 
     samples: Tensor
     units: dict[str, Tensor]
     phones: Tensor | None
     speakers: Tensor
     speeds: Tensor
+    valid: Tensor
     references: Tensor | None = None
 
 
@@ -123,7 +127,9 @@ class CropSampler:
         names = sorted({u.speaker for u in utterances})
         self.speaker_index = {name: i for i, name in enumerate(names)}
         self.by_speaker: dict[str, list[Utterance]] = {name: [] for name in names}
+        self.turns: dict[int, int] = {}
         for u in utterances:
+            self.turns[u.start] = len(self.by_speaker[u.speaker])
             self.by_speaker[u.speaker].append(u)
 
     @property
@@ -145,7 +151,8 @@ class CropSampler:
         return Crops(
             torch.from_numpy(np.stack([r[0] for r in rows])), units, phones,
             torch.tensor([r[3] for r in rows]),
-            torch.tensor([r[5] for r in rows]), references,
+            torch.tensor([r[5] for r in rows]),
+            torch.from_numpy(np.array([r[6] for r in rows])[:, None] > np.arange(self.frames)), references,
         )
 
     def one(self, random: np.random.Generator) -> Crops:
@@ -153,37 +160,42 @@ class CropSampler:
         self.random = random
         return self.batch(1)
 
-    def _draw(self) -> tuple[Any, dict[str, Any], Any, int, Any, float]:
+    def _draw(self) -> tuple[Any, dict[str, Any], Any, int, Any, float, int]:
         u = self.utterances[min(int(np.searchsorted(self.cumulative, self.random.random())), len(self.utterances) - 1)]
         low, high = self.speeds
         changed = self.random.random() < self.speed_probability
         speed = float(np.exp(self.random.uniform(np.log(low), np.log(high)))) if changed else 1.0
-        samples, place = self._cut(u, self.frames, speed)
+        samples, place, heard = self._cut(u, self.frames, speed)
         labels = {name: _at(values, place, NO_UNIT) for name, values in self.corpus.units.items()}
         phones = None if self.corpus.phones is None else _at(self.corpus.phones, place, NO_PHONE)
         band = 0 if speed < 0.95 else 2 if speed > 1.05 else 1
         identity = 3 * self.speaker_index[u.speaker] + band
         reference = self._reference(u, speed) if self.reference_frames else None
-        return samples, labels, phones, identity, reference, speed
+        return samples, labels, phones, identity, reference, speed, heard
 
     def _reference(self, u: Utterance, speed: float) -> Any:
-        others = self.by_speaker[u.speaker]
-        pieces, missing = [], self.reference_frames * FRAME
+        """Speech of the speaker of `u`, but from other utterances, if there are any; repeated where it is too short."""
+        pieces, missing = [], self.reference_frames
         for _ in range(8):
-            other = others[int(self.random.integers(len(others)))]
-            if other is u and len(others) > 1:
-                continue
-            frames = min(missing // FRAME, int(other.length / speed) // FRAME)
-            if frames:
-                pieces.append(self._cut(other, frames, speed)[0])
-                missing -= frames * FRAME
+            other = self._another(u)
+            frames = max(1, min(missing, int(other.length / speed) // FRAME))
+            pieces.append(self._cut(other, frames, speed)[0])
+            missing -= frames
             if missing <= 0:
                 break
-        samples = np.concatenate(pieces) if pieces else self._cut(u, self.reference_frames, speed)[0]
-        return np.resize(samples, self.reference_frames * FRAME)
+        return np.resize(np.concatenate(pieces), self.reference_frames * FRAME)
 
-    def _cut(self, u: Utterance, frames: int, speed: float) -> tuple[Any, Any]:
-        """Samples of a random place and, per frame, the index of the corpus frame it shows (-1 past the end)."""
+    def _another(self, u: Utterance) -> Utterance:
+        """An utterance of the same speaker: any but `u`, or `u` where it is the only one."""
+        own = self.by_speaker[u.speaker]
+        if len(own) == 1:
+            return u
+        chosen = int(self.random.integers(len(own) - 1))
+        return own[chosen + (chosen >= self.turns[u.start])]
+
+    def _cut(self, u: Utterance, frames: int, speed: float) -> tuple[Any, Any, int]:
+        """Samples of a random place, per frame the index of the corpus frame it shows (-1 past the end), and how many
+        frames are whole: what follows them is padding."""
         wanted = frames * FRAME
         source = int(np.ceil(wanted * speed)) + 2 * FRAME
         slack = max(0, u.length - int(wanted * speed))
@@ -194,10 +206,11 @@ class CropSampler:
         if speed != 1.0:
             samples = soxr.resample(samples, SAMPLE_RATE * speed, SAMPLE_RATE, "LQ")
         samples = samples[:wanted]
+        whole = len(samples) // FRAME
         samples = np.pad(samples, (0, wanted - len(samples)))
         middle = (np.arange(frames) + 0.5) * FRAME * speed + offset
         place = np.where(middle < u.length, (u.start + middle) // FRAME, -1).astype(np.int64)
-        return np.ascontiguousarray(samples, dtype=np.float32), place
+        return np.ascontiguousarray(samples, dtype=np.float32), place, whole
 
 
 def _at(labels: np.ndarray[Any, Any], place: np.ndarray[Any, Any], missing: int) -> np.ndarray[Any, Any]:

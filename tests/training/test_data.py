@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import numpy as np
@@ -70,3 +71,69 @@ def test_missing_files_say_what_to_do(corpus_folder: Path, tmp_path: Path) -> No
         PackedCorpus(tmp_path)
     with pytest.raises(CorpusError, match="label it"):
         PackedCorpus(corpus_folder, ("nothing",))
+
+
+def test_padding_is_told_from_speech(corpus_folder: Path) -> None:
+    """Utterances last 3 to 3.7 s and crops 3.6 s: some rows are padded, and their labels end with the speech."""
+    corpus = PackedCorpus(corpus_folder, ("loudness",))
+    drawn = CropSampler(corpus, corpus.select(lambda u: u.split == "train"), 180, 5, None, (0.9, 1.1), 0.5)
+    crops = drawn.batch(24)
+    assert crops.valid.shape == (24, 180)
+    frames = crops.samples.reshape(24, 180, 320)
+    lengths = crops.valid.sum(dim=1)
+    assert int(lengths.min()) < 170
+    assert int(lengths.max()) == 180
+    for row, length in enumerate(lengths.tolist()):
+        assert crops.valid[row, :length].all()
+        assert frames[row, :length].abs().amax(dim=-1).min() > 0
+        assert frames[row, length + 1 :].abs().sum() == 0
+        # A frame is labelled if its middle is speech, and counted if all of it is.
+        assert (crops.units["loudness"][row, length + 1 :] == IGNORE).all()
+
+
+def numbered_corpus(folder: Path, lengths: dict[str, list[int]]) -> PackedCorpus:
+    """Speakers with utterances of so many frames, each of one constant that no other utterance has."""
+    rows, pieces, position = [], [], 0
+    for speaker, frames in lengths.items():
+        for count in frames:
+            pieces.append(np.full(count * 320, 100 * (len(rows) + 1), "<i2"))
+            rows.append({
+                "id": str(len(rows)), "speaker": speaker, "corpus": "numbers", "language": "en", "band": "wide",
+                "split": "train", "start": position, "length": count * 320,
+            })
+            position += count * 320
+    np.concatenate(pieces).tofile(folder / "audio.i16")
+    (folder / "index.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    return PackedCorpus(folder)
+
+
+def test_references_never_come_from_the_utterance_of_the_crop(tmp_path: Path) -> None:
+    """Two utterances, long and short, of which one is shorter than a frame at the speed drawn; and a lonely one."""
+    corpus = numbered_corpus(tmp_path, {"two": [60, 9], "tiny": [60, 1], "lonely": [50], "many": [30] * 5})
+    drawn = CropSampler(
+        corpus, corpus.utterances, 20, 1, lambda u: 1 / u.length, (1.0, 1.2), 0.5, reference_frames=40
+    )
+    names = {index: name for name, index in drawn.speaker_index.items()}
+    seen: dict[str, int] = {}
+    for _ in range(40):
+        crops = drawn.batch(10)
+        assert crops.references is not None
+        for crop, reference, identity in zip(crops.samples, crops.references, crops.speakers, strict=True):
+            speaker = names[int(identity) // 3]
+            seen[speaker] = seen.get(speaker, 0) + 1
+            # The middle of what was cut, where resampling at an edge does not ring.
+            own = float(crop[crop != 0].median())
+            shared = ((reference - own).abs() < 0.2 * 100 / 32_768).float().mean()
+            if speaker == "lonely":
+                assert shared > 0.5
+            else:
+                assert shared < 0.05, speaker
+    assert min(seen.values()) > 20
+
+
+def test_short_speech_is_repeated_and_not_padded(tmp_path: Path) -> None:
+    corpus = numbered_corpus(tmp_path, {"short": [4, 3]})
+    drawn = CropSampler(corpus, corpus.utterances, 3, 1, reference_frames=50)
+    references = drawn.batch(6).references
+    assert references is not None
+    assert references.abs().min() > 0
