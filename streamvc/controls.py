@@ -6,7 +6,7 @@ NumPy only, so that hosts, presets and the command line can use it without loadi
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Final
 
 import numpy as np
@@ -64,15 +64,22 @@ class Voice:
         latent: speaker latent, [64]; kept as a read-only float32 copy.
         log_f0_mean: mean of the speaker's natural log f0 (f0 in Hz) over voiced frames.
         log_f0_std: standard deviation of the same, at least 0.
+        adaptation: what is added to all that the decoder's modulation makes of the latent, [n], n depending on the
+            model; None adds nothing.
+
+    Attributes:
+        conditioning: what a runtime takes as the latent: the latent, and behind it the adaptation if there is one.
 
     Raises:
-        ConfigError: the latent has another shape or holds NaN or infinity, or a statistic is out of range
-            (a mean from 20 to 2000 Hz, a standard deviation from 0 to 2).
+        ConfigError: the latent or the adaptation has another shape or holds NaN or infinity, or a statistic is out of
+            range (a mean from 20 to 2000 Hz, a standard deviation from 0 to 2).
     """
 
     latent: npt.NDArray[np.float32]
     log_f0_mean: float
     log_f0_std: float
+    adaptation: npt.NDArray[np.float32] | None = None
+    conditioning: npt.NDArray[np.float32] = field(init=False, repr=False)
 
     def __post_init__(self) -> None:
         try:
@@ -85,6 +92,12 @@ class Voice:
             raise ConfigError("A voice's latent must hold finite numbers only: create the preset again.")
         latent.setflags(write=False)
         object.__setattr__(self, "latent", latent)
+        conditioning = latent
+        if self.adaptation is not None:
+            conditioning = np.concatenate((latent, _adaptation(self.adaptation)))
+            conditioning.setflags(write=False)
+            object.__setattr__(self, "adaptation", conditioning[LATENT_DIM:])
+        object.__setattr__(self, "conditioning", conditioning)
         object.__setattr__(self, "log_f0_mean", in_range("log_f0_mean", self.log_f0_mean, _LOG_F0_RANGE, " (log Hz)"))
         object.__setattr__(self, "log_f0_std", in_range("log_f0_std", self.log_f0_std, _LOG_F0_STD_RANGE, " (log Hz)"))
 
@@ -97,7 +110,19 @@ class Voice:
         return hash(self._key())
 
     def _key(self) -> tuple[bytes, float, float]:
-        return self.latent.tobytes(), self.log_f0_mean, self.log_f0_std
+        return self.conditioning.tobytes(), self.log_f0_mean, self.log_f0_std
+
+
+def _adaptation(values: object) -> npt.NDArray[np.float32]:
+    try:
+        array = np.asarray(values, dtype=np.float32)
+    except (TypeError, ValueError) as error:
+        raise ConfigError("A voice's adaptation must be an array of numbers.") from error
+    if array.ndim != 1 or not array.size:
+        raise ConfigError(f"A voice's adaptation must have one axis, not the shape {list(array.shape)}.")
+    if not np.isfinite(array).all():
+        raise ConfigError("A voice's adaptation must hold finite numbers only: fit the voice again.")
+    return array
 
 
 @dataclass(frozen=True)

@@ -86,8 +86,8 @@ class Engine:
         crossfade_frames: length of a fade in frames of 20 ms, 1 or more.
 
     Raises:
-        ConfigError: a voice's latent has another size than the model's, a control that the model does not support, or
-            a fade of less than a frame.
+        ConfigError: a voice's latent or adaptation has another size than the model's, a control that the model does not
+            support, or a fade of less than a frame.
     """
 
     def __init__(
@@ -132,7 +132,7 @@ class Engine:
         """Change the voice at the next frame edge; controls stay.
 
         Raises:
-            ConfigError: its latent has another size than the model's.
+            ConfigError: its latent or adaptation has another size than the model's.
         """
         self.change(voice, self.controls, self.crossfade_frames)
 
@@ -148,12 +148,18 @@ class Engine:
         """Refuse what this model cannot play.
 
         Raises:
-            ConfigError: the latent has another size than the model's, or the model does not support a control.
+            ConfigError: the latent or adaptation has another size than the model's, or the model does not support a
+                control.
         """
         if len(voice.latent) != self.runtime.latent_dim:
             raise ConfigError(
                 f"The voice has {len(voice.latent)} values and the model wants {self.runtime.latent_dim}; "
                 "create the preset again with these weights."
+            )
+        if voice.adaptation is not None and len(voice.adaptation) != self.runtime.adaptation_dim:
+            raise ConfigError(
+                f"The voice was fitted with {len(voice.adaptation)} values and the model wants "
+                f"{self.runtime.adaptation_dim}; fit it again with these weights."
             )
         if controls.formant_semitones and not self.runtime.supports_formant:
             raise ConfigError("This model cannot shift formants; leave formant_semitones at 0.")
@@ -265,7 +271,7 @@ class Engine:
         return np.asarray(old + gain * (new - old), np.float32)
 
     def _step(self, samples: Array, voice: Voice, controls: Controls, state: RuntimeState) -> Step:
-        return Step(samples, voice.latent, pack(voice, controls), state)
+        return Step(samples, voice.conditioning, pack(voice, controls), state)
 
     def _silence(self, heard: Array, spoken: Array) -> None:
         """Take out, in place, what the model says long after the last sound."""

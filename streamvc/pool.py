@@ -9,7 +9,7 @@ import numpy as np
 from streamvc.controls import Controls, Voice
 from streamvc.engine import Engine, Step, Stepped
 from streamvc.errors import AudioError, ConfigError
-from streamvc.runtimes.base import Array, Runtime, RuntimeState, stack
+from streamvc.runtimes.base import Array, Runtime, RuntimeState, stack, stack_latents
 
 
 class VoicePool:
@@ -86,7 +86,7 @@ class VoicePool:
         known = len(steps) == len(self._rows) and all(s.state is row for s, row in zip(steps, self._rows, strict=True))
         state = self._stacked if known else stack([step.state for step in steps])
         audio, self._stacked = self.runtime.step_batch(
-            np.stack([step.samples for step in steps]), np.stack([step.latent for step in steps]),
+            np.stack([step.samples for step in steps]), stack_latents([step.latent for step in steps]),
             np.stack([step.controls for step in steps]), state,
         )
         self._rows = [tuple(leaf[i : i + 1] for leaf in self._stacked) for i in range(len(steps))]

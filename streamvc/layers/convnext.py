@@ -34,13 +34,15 @@ class ConvNeXtBlock(StreamingModule):
     def initial_state(self, batch: int, like: Tensor) -> State:
         return self.depthwise.initial_state(batch, like)
 
-    def forward(self, x: Tensor, state: State | None = None, latent: Tensor | None = None) -> tuple[Tensor, State]:
+    def forward(
+        self, x: Tensor, state: State | None = None, latent: Tensor | None = None, change: Tensor | None = None
+    ) -> tuple[Tensor, State]:
         y, state = self.depthwise(x, state)
         y = self.norm(y.transpose(1, 2))
         if self.film is not None:
             if latent is None:
                 raise ValueError("this block is conditioned: it needs the speaker latent")
-            y = self.film(y, latent)
+            y = self.film(y, latent, change)
         y = F.gelu(self.expand(y))
         if self.dropout:
             # Whole channels of a crop at a time: as good a regulariser, and a random number per channel, not per value.

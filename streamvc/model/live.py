@@ -8,6 +8,7 @@ two 10 ms positions of a frame.
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
@@ -218,6 +219,9 @@ class Decoder(StreamingModule):
 
     ConvNeXt blocks at 50 Hz, then at 200 Hz, all modulated by the latent (FiLM), predict for every 5 ms the causal
     cepstra of two filters: one for pulses at the target f0, one for white noise.
+
+    The latent may be followed by an adaptation of the voice (`adaptation_dim` values), which is added to what FiLM
+    makes of the latent: first the scales of all blocks, then their shifts.
     """
 
     slope: Tensor
@@ -238,6 +242,8 @@ class Decoder(StreamingModule):
         self.fine_blocks = nn.ModuleList(
             ConvNeXtBlock(narrow, config.kernel, config.expansion, config.latent_dim) for _ in range(config.fine_blocks)
         )
+        self.widths = [wide] * config.decoder_blocks + [narrow] * config.fine_blocks
+        self.adaptation_dim = 2 * sum(self.widths)
         self.norm = nn.LayerNorm(narrow)
         self.head = nn.Linear(narrow, config.pulse_cepstrum + config.noise_cepstrum)
         nn.init.normal_(self.head.weight, std=0.01)
@@ -261,7 +267,7 @@ class Decoder(StreamingModule):
     def forward(
         self, content: Tensor, prosody: Prosody, latent: Tensor, formant: Tensor, state: State | None = None
     ) -> tuple[Tensor, State]:
-        """`content [batch, 64, n]`, `latent [batch, 64]`, `formant [batch, 1]` in semitones."""
+        """`content [batch, 64, n]`, `latent [batch, 64]` or with an adaptation, `formant [batch, 1]` in semitones."""
         network, source, tail = parts(self.initial_state(content.shape[0], content) if state is None else state)
         cepstra, network = self.cepstra(content, prosody, latent, network)
         return self.synthesise(cepstra, prosody, formant, (source, tail), network)
@@ -274,12 +280,21 @@ class Decoder(StreamingModule):
             state = parts(self.initial_state(content.shape[0], content))[0]
         first, coarse, fine = parts(state)
         x, first = self.front(torch.cat((content, prosody.features), dim=1), first)
-        x, coarse = _run(self.blocks, x, parts(coarse), latent)
+        latent, changes = self._changes(latent)
+        x, coarse = _run(self.blocks, x, parts(coarse), latent, changes[: len(self.blocks)])
         batch, _, frames = x.shape
         y = self.expand(x.transpose(1, 2)).reshape(batch, frames * FINE, -1)
         y = y + self.hint(torch.cat((prosody.fine, prosody.energy / 4 + 1), dim=1).transpose(1, 2))
-        y, fine = _run(self.fine_blocks, y.transpose(1, 2), parts(fine), latent)
+        y, fine = _run(self.fine_blocks, y.transpose(1, 2), parts(fine), latent, changes[len(self.blocks) :])
         return self.head(self.norm(y.transpose(1, 2))), (first, coarse, fine)
+
+    def _changes(self, latent: Tensor) -> tuple[Tensor, list[Tensor | None]]:
+        """The latent itself, and what is added to the FiLM of each block."""
+        known = self.config.latent_dim
+        if latent.shape[-1] == known:
+            return latent, [None] * len(self.widths)
+        scales, shifts = (torch.split(half, self.widths, dim=-1) for half in latent[..., known:].chunk(2, dim=-1))
+        return latent[..., :known], [torch.cat(pair, dim=-1) for pair in zip(scales, shifts, strict=True)]
 
     def synthesise(
         self, cepstra: Tensor, prosody: Prosody, formant: Tensor | None, state: State | None, network: State
@@ -358,7 +373,10 @@ class LiveModel(nn.Module):
     def step(
         self, samples: Tensor, latent: Tensor, controls: Tensor, state: State | None = None
     ) -> tuple[Tensor, State]:
-        """One step of n frames: samples `[batch, n * 320]` in, as many out, `320 * LOOK_AHEAD_FRAMES` samples late."""
+        """One step of n frames: samples `[batch, n * 320]` in, as many out, `320 * LOOK_AHEAD_FRAMES` samples late.
+
+        `latent` is `[batch, 64]`, or with an adaptation behind it (see :class:`Decoder`).
+        """
         mel_state, encoder_state, prosody_state, decoder_state = parts(
             self.initial_state(samples.shape[0]) if state is None else state
         )
@@ -374,10 +392,12 @@ LOOK_AHEAD = FRAME * LOOK_AHEAD_FRAMES
 """Samples by which `step`'s output lags its input."""
 
 
-def _run(blocks: nn.ModuleList, x: Tensor, states: tuple[State, ...], latent: Tensor) -> tuple[Tensor, State]:
+def _run(
+    blocks: nn.ModuleList, x: Tensor, states: tuple[State, ...], latent: Tensor, changes: Sequence[Tensor | None]
+) -> tuple[Tensor, State]:
     after: list[State] = []
-    for block, state in zip(blocks, states, strict=True):
-        x, new = block(x, state, latent)
+    for block, state, change in zip(blocks, states, changes, strict=True):
+        x, new = block(x, state, latent, change)
         after.append(new)
     return x, tuple(after)
 

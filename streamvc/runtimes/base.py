@@ -8,7 +8,7 @@ from typing import Any, Protocol, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-GRAPH_SCHEMA = 3
+GRAPH_SCHEMA = 4
 """Of the ONNX graphs that this version writes and reads."""
 
 Array: TypeAlias = NDArray[np.float32]
@@ -29,6 +29,8 @@ class Runtime(Protocol):
     """Of the weights; presets carry the one they were made for."""
     latent_dim: int
     """Size of the speaker latent."""
+    adaptation_dim: int
+    """Size of the adaptation that a latent may be followed by; 0 where the model takes none."""
     supports_formant: bool
     """Whether the formant control has an effect."""
     batched: bool
@@ -41,7 +43,10 @@ class Runtime(Protocol):
     def step(
         self, samples: Array, latent: Array, controls: Array, state: RuntimeState
     ) -> tuple[Array, RuntimeState]:
-        """Samples `[n * frame]` in, as many out, with `latent [64]` and `controls [N_CONTROLS]`."""
+        """Samples `[n * frame]` in, as many out, with `controls [N_CONTROLS]` and `latent [64]`.
+
+        A latent that is followed by an adaptation is `[64 + adaptation_dim]` (`Voice.conditioning`).
+        """
         ...
 
     def step_batch(
@@ -49,6 +54,7 @@ class Runtime(Protocol):
     ) -> tuple[Array, RuntimeState]:
         """Several streams: samples `[b, n * frame]`, `latents [b, 64]`, `controls [b, N_CONTROLS]` -> `[b, n * frame]`.
 
+        Latents may all be followed by adaptations, of zeros where a voice has none (:func:`stack_latents`).
         The state is that of :func:`stack`: row by row what each stream has alone.
         """
         ...
@@ -57,6 +63,15 @@ class Runtime(Protocol):
 def stack(states: Sequence[RuntimeState]) -> RuntimeState:
     """The state of several streams, given theirs."""
     return tuple(np.concatenate(leaves) for leaves in zip(*states, strict=True))
+
+
+def stack_latents(latents: Sequence[Array]) -> Array:
+    """Latents with and without adaptation as rows of one array; zeros change nothing, and stand where there is none."""
+    width = max(map(len, latents))
+    stacked = np.zeros((len(latents), width), np.float32)
+    for row, latent in zip(stacked, latents, strict=True):
+        row[: len(latent)] = latent
+    return stacked
 
 
 def rows(state: RuntimeState, which: Sequence[int]) -> RuntimeState:

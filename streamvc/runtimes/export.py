@@ -77,7 +77,9 @@ def export_onnx(weights: Path, graph: Path, precision: Precision | None = None) 
     names = [f"state{i}" for i in range(len(state))]
     batched = isinstance(step, FrameStep)
     # Traced with two streams, so that nothing takes their number for a constant 1.
-    examples = (torch.zeros(1, FRAME), torch.zeros(1, model.config.latent_dim), torch.zeros(1, N_CONTROLS), *state)
+    adaptation = model.decoder.adaptation_dim if isinstance(model, LiveModel) else 0
+    latent = torch.zeros(1, model.config.latent_dim + adaptation)
+    examples = (torch.zeros(1, FRAME), latent, torch.zeros(1, N_CONTROLS), *state)
     inputs = tuple(torch.cat((tensor, tensor)) if batched else tensor for tensor in examples)
     rings = step.rings.count if isinstance(step, FrameStep) else 0
     given = ["samples", "latent", "controls", *names]
@@ -89,8 +91,8 @@ def export_onnx(weights: Path, graph: Path, precision: Precision | None = None) 
     _halve(proto)
     meta: dict[str, Any] = {
         "kind": "step", "schema": GRAPH_SCHEMA, "fingerprint": fingerprint(weights),
-        "latent_dim": model.config.latent_dim, "supports_formant": model.supports_formant, "precision": precision,
-        "batched": batched, "rings": rings,
+        "latent_dim": model.config.latent_dim, "adaptation_dim": adaptation,
+        "supports_formant": model.supports_formant, "precision": precision, "batched": batched, "rings": rings,
         "state": [_describe(name, tensor) for name, tensor in zip(names, state, strict=True)],
     }
     _save(proto, meta, graph)

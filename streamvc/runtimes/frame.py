@@ -24,7 +24,7 @@ from streamvc.runtimes.frame_state import Layout
 
 
 class FrameStep(nn.Module):
-    """`(samples [b, 320], latent [b, 64], controls [b, N_CONTROLS], *state) -> (audio [b, 320], *state)`.
+    """`(samples [b, 320], latent [b, 64 + adaptation], controls [b, N_CONTROLS], *state) -> (audio [b, 320], *state)`.
 
     The state is `past [b, layout.size]` in the precision of the weights, `exact [b, exact_layout.size]` in float64
     (pitch, see `LiveModel.analyse_in_double`), and `rings`: `[b, widths]` for each of the last frames that convolutions

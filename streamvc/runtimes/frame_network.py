@@ -46,7 +46,10 @@ class Content(nn.Module):
 
 
 class Network(nn.Module):
-    """The learned half of the decoder: features, hints and latent -> log magnitudes and phases of the filters."""
+    """The learned half of the decoder: features, hints and latent -> log magnitudes and phases of the filters.
+
+    The latent is always followed by an adaptation, of zeros for a voice that has none.
+    """
 
     film_weight: Tensor
     film_bias: Tensor
@@ -75,6 +78,7 @@ class Network(nn.Module):
         projections = [b.film.project for b in (*coarse, *fine) if b.film is not None]
         self.widths = [b.depthwise.inputs for b in (*coarse, *fine)]
         halves = [(p.weight.detach().chunk(2), p.bias.detach().chunk(2)) for p in projections]
+        self.latent = decoder.config.latent_dim
         self.register_buffer("film_weight", torch.cat([w[half] for half in (0, 1) for w, _ in halves]))
         self.register_buffer("film_bias", torch.cat([b[half] for half in (0, 1) for _, b in halves]))
         self.register_buffer("norm_gain", torch.cat([b.norm.weight.detach() for b in (*coarse, *fine)]))
@@ -83,12 +87,12 @@ class Network(nn.Module):
         self.pulse_phase, self.noise_phase = Phase(decoder.pulse_phase), Phase(decoder.noise_phase)
         self.shapes = {
             "features": self.front.size, **{f"fine{i}": b.past * b.width for i, b in enumerate(self._fine())},
-            "latent": self.film_weight.shape[1], "film": self.film_weight.shape[0],
+            "latent": sum(self.film_weight.shape), "film": self.film_weight.shape[0],
         }
 
     def film(self, latent: Tensor) -> Tensor:
         """Gains and offsets of all norms, `[b, 2 * widths]`."""
-        return _film(latent, self.film_weight, self.film_bias, self.norm_gain, self.norm_offset)
+        return _film(latent, self.film_weight, self.film_bias, self.norm_gain, self.norm_offset, self.latent)
 
     def forward(
         self, features: Tensor, hints: Tensor, latent: Tensor, state: Mapping[str, Tensor], before: Sequence[Tensor]
@@ -98,7 +102,8 @@ class Network(nn.Module):
         A row of the spectra holds the log magnitudes of the filters of pulses and of noise, then their phases.
         """
         film = _when_new(
-            latent, state["latent"], state["film"], self.film_weight, self.film_bias, self.norm_gain, self.norm_offset
+            latent, state["latent"], state["film"], self.film_weight, self.film_bias, self.norm_gain, self.norm_offset,
+            self.latent,
         )
         pieces = torch.split(film, 2 * self.widths, dim=1)
         affine = list(zip(pieces[: len(self.widths)], pieces[len(self.widths) :], strict=True))
@@ -145,16 +150,20 @@ class Phase(nn.Module):
         self.order = phase.cos.shape[0]
 
 
-def _film(latent: Tensor, weight: Tensor, bias: Tensor, norm_gain: Tensor, norm_offset: Tensor) -> Tensor:
-    gain, offset = (latent @ weight.t() + bias).chunk(2, dim=-1)
+def _film(
+    latent: Tensor, weight: Tensor, bias: Tensor, norm_gain: Tensor, norm_offset: Tensor, size: int
+) -> Tensor:
+    """`size` is that of the latent alone."""
+    gain, offset = (latent[:, :size] @ weight.t() + bias + latent[:, size:]).chunk(2, dim=-1)
     return torch.cat((norm_gain * (1 + gain), norm_offset * (1 + gain) + offset), dim=-1)
 
 
 def _modulation(
-    latent: Tensor, known: Tensor, film: Tensor, weight: Tensor, bias: Tensor, norm_gain: Tensor, norm_offset: Tensor
+    latent: Tensor, known: Tensor, film: Tensor, weight: Tensor, bias: Tensor, norm_gain: Tensor, norm_offset: Tensor,
+    size: int,
 ) -> Tensor:
     """The modulation of a latent: `film` is that of `known`."""
-    return film if bool((latent == known).all()) else _film(latent, weight, bias, norm_gain, norm_offset)
+    return film if bool((latent == known).all()) else _film(latent, weight, bias, norm_gain, norm_offset, size)
 
 
 _when_new: Callable[..., Tensor] = branch(_modulation)

@@ -31,7 +31,7 @@ class OnnxRuntime:
     def __init__(self, graph: Path) -> None:
         self._session, meta = open_session(graph, "step")
         self.fingerprint = str(meta["fingerprint"])
-        self.latent_dim = int(meta["latent_dim"])
+        self.latent_dim, self.adaptation_dim = int(meta["latent_dim"]), int(meta["adaptation_dim"])
         self.supports_formant, self.batched = bool(meta["supports_formant"]), bool(meta["batched"])
         self.precision, self._rings = str(meta["precision"]), int(meta["rings"])
         self._inputs = [i.name for i in self._session.get_inputs()]
@@ -54,6 +54,8 @@ class OnnxRuntime:
     ) -> tuple[Array, RuntimeState]:
         """See :class:`streamvc.runtimes.base.Runtime`."""
         samples = np.asarray(samples, np.float32)
+        if latents.shape[1] == self.latent_dim and self.adaptation_dim:
+            latents = np.pad(latents, ((0, 0), (0, self.adaptation_dim)))
         voices = np.ascontiguousarray(latents, np.float32), np.ascontiguousarray(controls, np.float32)
         outputs = []
         for start in range(0, samples.shape[1], FRAME):

@@ -31,6 +31,7 @@ class TorchRuntime:
             self.model.analyse_in_double()
         self.fingerprint = fingerprint(weights)
         self.latent_dim = self.model.config.latent_dim
+        self.adaptation_dim = self.model.decoder.adaptation_dim if isinstance(self.model, LiveModel) else 0
         self.supports_formant = self.model.supports_formant
         self.batched = isinstance(self.model, LiveModel)  # the rows of a paper state are not streams alone
         self._silence = self.model.initial_state(1)

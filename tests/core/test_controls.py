@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -35,6 +36,34 @@ def test_a_voice_keeps_its_own_read_only_latent():
     assert voice.latent.dtype == np.float32
     with pytest.raises(ValueError, match="read-only"):
         voice.latent[0] = 1.0
+
+
+def test_an_adaptation_stands_behind_the_latent(voice):
+    change = np.linspace(0, 1, 10)
+    adapted = replace(voice, adaptation=change)
+    change[0] = 5.0
+    assert voice.adaptation is None
+    assert np.array_equal(voice.conditioning, voice.latent)
+    np.testing.assert_allclose(adapted.adaptation, np.linspace(0, 1, 10), rtol=1e-6)
+    assert adapted.conditioning.dtype == np.float32
+    assert np.array_equal(adapted.conditioning, np.concatenate((voice.latent, adapted.adaptation)))
+    assert adapted != voice
+    assert adapted == replace(voice, adaptation=np.linspace(0, 1, 10))
+    with pytest.raises(ValueError, match="read-only"):
+        adapted.adaptation[0] = 1.0
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        (np.zeros((2, 3)), "one axis"), (np.zeros(0), "one axis"), (1.0, "one axis"), ([np.nan], "finite"),
+        ([np.inf], "finite"), ("a", "array of numbers"), ([None, "b"], "array of numbers"),
+    ],
+    ids=str,
+)
+def test_an_adaptation_that_cannot_be_one_is_refused(voice, change, words):
+    with pytest.raises(ConfigError, match=words):
+        replace(voice, adaptation=change)
 
 
 def test_voices_compare_and_hash_by_value(voice):

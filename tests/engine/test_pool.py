@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -87,6 +88,9 @@ def together(
 def test_streams_that_come_go_and_change_sound_as_alone(
     any_runtime: Runtime, sounds: list[Array], voices: list[Voice]
 ) -> None:
+    """Voices with and without adaptation beside each other, and one after the other."""
+    change = np.random.default_rng(8).standard_normal(any_runtime.adaptation_dim) * 0.3
+    voices = [voices[0], replace(voices[1], adaptation=change), voices[2]]
     spans = [(0, COUNT), (5, 33), (12, COUNT)]
     expected, actual = (how(any_runtime, sounds, spans, voices, 20) for how in (alone, together))
     assert expected.keys() == actual.keys() == {0, 1, 2}

@@ -52,15 +52,20 @@ def test_in_double_precision_it_is_the_model(model, voice, streams):
     x = torch.stack([voice(60 * FRAME, 110 * 1.4**stream) for stream in streams])
     packed = CONTROLS[streams]
     latents = torch.randn(2, count, 64, dtype=torch.float64)
+    # The first pair of voices comes with adaptations, which the model may leave out where they are zero.
+    adaptations = 0.3 * torch.randn(2, count, model.decoder.adaptation_dim, dtype=torch.float64)
+    adaptations[1] = 0
+    given = [torch.cat((latents[0], adaptations[0]), dim=-1), latents[1]]
     step = FrameStep(model)
     with torch.no_grad():
         state = [leaf.repeat(count, *[1] * (leaf.dim() - 1)) for leaf in step.initial_state()]
         expected, actual, reference = [], [], model.initial_state(count)
         for frame in range(60):
             piece = x[:, frame * FRAME : (frame + 1) * FRAME]
-            latent = latents[frame // 25 % 2]
-            audio, reference = model.step(piece, latent, packed, reference)
+            voice_now = frame // 25 % 2
+            audio, reference = model.step(piece, given[voice_now], packed, reference)
             expected.append(audio)
+            latent = torch.cat((latents[voice_now], adaptations[voice_now]), dim=-1)
             audio, past, exact, ring = step(piece, latent, packed, *state)
             state = [past, exact, *state[3:], ring]
             actual.append(audio)
@@ -79,7 +84,7 @@ def test_the_noise_comes_round(model):
         places = []
         for _ in range(rows + 2):
             places.append(int(step.layout.split(state[0])["noise"]))
-            silence = torch.zeros(1, FRAME).double(), torch.zeros(1, 64).double()
+            silence = torch.zeros(1, FRAME).double(), torch.zeros(1, 64 + model.decoder.adaptation_dim).double()
             _, past, exact, ring = step(*silence, CONTROLS[:1], *state)
             state = [past, exact, *state[3:], ring]
     assert places == [*range(rows), 0, 1]

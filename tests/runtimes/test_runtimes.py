@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from streamvc.config import FRAME
 from streamvc.controls import Controls, Voice, pack
-from streamvc.runtimes.base import rows, stack
+from streamvc.runtimes.base import rows, stack, stack_latents
 
 VOICE = Voice(np.zeros(64), 5.2, 0.25)
 SETTINGS = {
@@ -56,10 +56,47 @@ def test_they_do_not_drift_apart(torch_runtime, onnx_runtime, run, speech, laten
 
 
 def test_they_agree_about_themselves(torch_runtime, onnx_runtime):
-    for name in ("frame", "look_ahead", "fingerprint", "latent_dim", "supports_formant"):
+    for name in ("frame", "look_ahead", "fingerprint", "latent_dim", "adaptation_dim", "supports_formant"):
         assert getattr(torch_runtime, name) == getattr(onnx_runtime, name)
     assert (torch_runtime.name, onnx_runtime.name) == ("torch", "onnx")
     assert onnx_runtime.look_ahead == 2 * FRAME
+
+
+@pytest.fixture(scope="module")
+def adaptation(torch_runtime):
+    """A change of the modulation that is plainly heard."""
+    size = torch_runtime.adaptation_dim
+    return np.random.default_rng(8).standard_normal(size).astype(np.float32) * np.float32(0.3)
+
+
+def test_both_say_the_same_with_an_adapted_voice(torch_runtime, onnx_runtime, run, speech, latents, adaptation):
+    packed, voice = pack(VOICE, SETTINGS["plain"]), np.concatenate((latents[0], adaptation))
+    expected = run(torch_runtime, speech, voice, packed, (200,))
+    actual = run(onnx_runtime, speech, voice, packed)
+    plain = run(torch_runtime, speech, latents[0], packed, (200,))
+    assert np.abs(expected - plain).max() > 0.02 * np.abs(plain).max()
+    assert np.abs(actual - expected).max() <= 1e-4 * np.abs(expected).max()
+
+
+def test_both_say_the_same_when_an_adaptation_comes_and_goes(torch_runtime, onnx_runtime, speech, latents, adaptation):
+    """With the latent as it is: the adaptation alone has to be noticed."""
+    packed, pieces = pack(VOICE, SETTINGS["plain"]), {}
+    voices = [latents[0], np.concatenate((latents[0], adaptation)), np.concatenate((latents[0], -adaptation))]
+    for runtime in (torch_runtime, onnx_runtime):
+        state, heard = runtime.initial_state(), []
+        for frame in range(60):
+            x = speech[(40 + frame) * FRAME : (41 + frame) * FRAME]
+            audio, state = runtime.step(x, voices[frame // 7 % 3], packed, state)
+            heard.append(audio)
+        pieces[runtime.name] = np.concatenate(heard)
+    assert np.abs(pieces["torch"] - pieces["onnx"]).max() <= 1e-4 * np.abs(pieces["torch"]).max()
+
+
+def test_an_adaptation_of_zeros_changes_no_bit(runtime, run, speech, latents):
+    packed = pack(VOICE, SETTINGS["up"])
+    wide = np.concatenate((latents[0], np.zeros(runtime.adaptation_dim, np.float32)))
+    plain, adapted = (run(runtime, speech, voice, packed) for voice in (latents[0], wide))
+    assert np.array_equal(plain, adapted)
 
 
 @given(sizes=st.lists(st.integers(1, 12), min_size=1, max_size=6))
@@ -109,22 +146,23 @@ def test_the_input_is_left_alone(runtime, speech, latents):
     assert np.array_equal(packed, before)
 
 
-def test_streams_of_a_batch_are_what_each_is_alone(runtime, run, speech, latents):
+def test_streams_of_a_batch_are_what_each_is_alone(runtime, run, speech, latents, adaptation):
     """Each with its own voice and controls, one of them starting later; and no trace of one in another."""
     packed = [pack(VOICE, SETTINGS[name]) for name in ("plain", "up", "locked")]
     sounds = [speech[start * FRAME : (start + 70) * FRAME] for start in (20, 50, 90)]
-    voices = [latents[0], latents[1], -latents[0]]
+    voices = [latents[0], np.concatenate((latents[1], adaptation)), -latents[0]]
     alone = [run(runtime, *each) for each in zip(sounds, voices, packed, strict=True)]
     state = stack([runtime.initial_state()] * 2)
     first, state = runtime.step_batch(
-        np.stack([sounds[0][: 10 * FRAME], sounds[1][: 10 * FRAME]]), np.stack(voices[:2]), np.stack(packed[:2]), state
+        np.stack([sounds[0][: 10 * FRAME], sounds[1][: 10 * FRAME]]), stack_latents(voices[:2]), np.stack(packed[:2]),
+        state,
     )
     # The third comes in between, so that the rows of the others move.
     parts = rows(state, [0]), runtime.initial_state(), rows(state, [1])
     order = [0, 2, 1]
     x = np.stack([sounds[0][10 * FRAME :], sounds[2][: 60 * FRAME], sounds[1][10 * FRAME :]])
     rest, _ = runtime.step_batch(
-        x, np.stack([voices[i] for i in order]), np.stack([packed[i] for i in order]), stack(parts)
+        x, stack_latents([voices[i] for i in order]), np.stack([packed[i] for i in order]), stack(parts)
     )
     together = [np.concatenate((first[0], rest[0])), np.concatenate((first[1], rest[2])), rest[1]]
     for one, other in zip(alone, together, strict=True):
