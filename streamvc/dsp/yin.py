@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import torch
 from torch import Tensor
 from torch.nn import functional as F
@@ -14,6 +16,8 @@ from streamvc.state import State
 
 _FLOOR = 1e-6
 """Mean square difference under which a lag says nothing: digital silence is then unvoiced instead of 0 / 0."""
+_AS_DEEP = 0.04
+"""How far above the deepest minimum another one is taken for as deep: in noise, multiples of a period are."""
 
 
 class Yin(StreamingModule):
@@ -22,7 +26,7 @@ class Yin(StreamingModule):
     Estimate j reads the `span` samples that end at `(j + 1) * hop`: it describes the middle of them, `span // 2`
     samples earlier. Callers declare that as delay. CMNDF is the cumulative mean normalised difference at the chosen
     lag, equation 8 of the YIN paper; voiced is 1 where it fell below the threshold, else 0, and f0 then belongs to
-    its global minimum.
+    the first minimum that is as deep as the deepest.
     """
 
     lags: Tensor
@@ -58,12 +62,13 @@ class Yin(StreamingModule):
         low = self.config.min_lag - 1
         inner = cmndf[:, low:-1]
         is_minimum = (inner < cmndf[:, low - 1 : -2]) & (inner <= cmndf[:, low + 1 :])
-        candidate = (is_minimum & (inner < threshold)).to(cmndf.dtype)
-        voiced = candidate.amax(dim=-1)
-        first = candidate.argmax(dim=-1)  # the first of equal values
-        best = torch.where(voiced > 0, first, inner.argmin(dim=-1)).unsqueeze(-1) + low
+        minima = torch.where(is_minimum, inner, math.inf)
+        lowest = minima.amin(dim=-1, keepdim=True)
+        voiced = (lowest < threshold).to(cmndf.dtype)
+        limit = torch.where(lowest < threshold, threshold, lowest + _AS_DEEP)
+        best = (minima < limit).to(cmndf.dtype).argmax(dim=-1, keepdim=True) + low  # the first of equal values
         left, mid, right = (cmndf.gather(-1, best + offset).squeeze(-1) for offset in (-1, 0, 1))
         curve = left - 2 * mid + right
         shift = torch.where(curve > 1e-9, 0.5 * (left - right) / curve.clamp(min=1e-9), torch.zeros_like(curve))
         lag = best.squeeze(-1).to(cmndf.dtype) + 1 + shift.clamp(-0.5, 0.5)
-        return torch.log(SAMPLE_RATE / lag), voiced, mid.clamp(0, 2)
+        return torch.log(SAMPLE_RATE / lag), voiced.squeeze(-1), mid.clamp(0, 2)

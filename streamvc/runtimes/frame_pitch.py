@@ -10,6 +10,7 @@ from torch import Tensor, nn
 
 from streamvc.config import FRAME, SAMPLE_RATE, WhiteningConfig, YinConfig
 from streamvc.dsp.excitation import _TOP_HZ as TOP_HZ
+from streamvc.dsp.yin import _AS_DEEP as AS_DEEP
 from streamvc.dsp.yin import _FLOOR as YIN_FLOOR
 from streamvc.model.live import POINTS, SEMITONE, ProsodyAnalysis
 from streamvc.runtimes.frame_front import PAST
@@ -103,15 +104,17 @@ class Yin(nn.Module):
         inner = cmndf[:, :, low:-1]
         is_minimum = (inner < cmndf[:, :, low - 1 : -2]) & (inner <= cmndf[:, :, low + 1 :])
         minima = torch.where(is_minimum, inner, self.beyond).unsqueeze(2)
-        candidate = (minima < self.thresholds).float()
-        voiced, first = candidate.amax(dim=3), candidate.argmax(dim=3)
-        best = torch.where(voiced > 0, first, inner.argmin(dim=2, keepdim=True)) + low  # [b, 2, thresholds]
+        lowest = minima.amin(dim=3, keepdim=True)
+        below = lowest < self.thresholds
+        limit = torch.where(below, self.thresholds, lowest + AS_DEEP)
+        best = (minima < limit).float().argmax(dim=3) + low  # [b, 2, thresholds]
         around = best.unsqueeze(2) + self.neighbours
         values = cmndf.gather(2, around.reshape(-1, POINTS, 3 * thresholds)).reshape(-1, POINTS, 3, thresholds)
         curve, slope, depth = torch.split(self.parabola @ values, 1, dim=2)
         shift = torch.where(curve > 1e-9, slope / curve.clamp(min=1e-9), self.zero)
         lag = best.double() + 1 + shift.clamp(-0.5, 0.5).reshape(-1, POINTS, thresholds)
-        return torch.log(SAMPLE_RATE / lag), voiced.double(), depth.clamp(0, 2).reshape(-1, POINTS, thresholds)
+        depth = depth.clamp(0, 2).reshape(-1, POINTS, thresholds)
+        return torch.log(SAMPLE_RATE / lag), below.squeeze(3).double(), depth
 
 
 class Pitch(nn.Module):
@@ -124,7 +127,7 @@ class Pitch(nn.Module):
 
     def __init__(self, prosody: ProsodyAnalysis, whitening: WhiteningConfig) -> None:
         super().__init__()
-        self.whitening = whitening
+        self.whitening, self.trusted = whitening, prosody.trusted
         self.register_buffer("to_samples", prosody.to_samples.double())
         self.register_buffer("keep", torch.tensor([1.0 - 1.0 / whitening.memory], dtype=torch.float64))
         self.register_buffer("powers", torch.tensor([0, 1, 0, 1, 2], dtype=torch.float64))
@@ -132,18 +135,21 @@ class Pitch(nn.Module):
         self.shapes = {"smooth": 2 * POINTS, "whiten": 5, "hold": 1, "points": POINTS}
 
     def forward(
-        self, log_f0: Tensor, voiced: Tensor, controls: Tensor, state: Mapping[str, Tensor]
+        self, log_f0: Tensor, voiced: Tensor, depth: Tensor, controls: Tensor, state: Mapping[str, Tensor]
     ) -> tuple[Tensor, Tensor, dict[str, Tensor]]:
-        """`log_f0, voiced [b, 2, 1]`, `controls [b, N_CONTROLS]` -> whitened points `[b, 4]`, f0 in Hz `[b, 320]`."""
+        """Whitened points `[b, 4]` and f0 in Hz `[b, 320]`.
+
+        `log_f0, voiced, depth` (CMNDF) are `[b, 2, 1]`, `controls` `[b, N_CONTROLS]`.
+        """
         mean, spread, semitones, _, intonation, locked = torch.split(controls, 1, dim=1)
-        new = torch.cat((log_f0, voiced), dim=2)
+        new = torch.cat((log_f0, voiced + (depth < self.trusted).double()), dim=2)
         recent = torch.cat((state["smooth"].reshape(-1, POINTS, 2), new), dim=1)  # [b, 4, 2]
         a, b, c = recent[:, :-2], recent[:, 1:-1], recent[:, 2:]
         median = torch.maximum(torch.minimum(a, b), torch.minimum(torch.maximum(a, b), c))
         pitch, vote = torch.split(median, 1, dim=2)
-        whitened, whiten = self._whiten(pitch, vote, state["whiten"], locked.unsqueeze(2))
+        whitened, whiten = self._whiten(pitch, (vote > 1.5).double(), state["whiten"], locked.unsqueeze(2))
         before, after = torch.split(whitened.reshape(-1, POINTS), 1, dim=1)
-        spoken_before, spoken_after = torch.split(vote.reshape(-1, POINTS) > 0, 1, dim=1)
+        spoken_before, spoken_after = torch.split(vote.reshape(-1, POINTS) > 0.5, 1, dim=1)
         first = torch.where(spoken_before, before, state["hold"])
         held = torch.where(spoken_after, after, first)
         points = torch.cat((state["points"], first, held), dim=1)

@@ -132,6 +132,23 @@ def test_copy_synthesis_keeps_the_pitch_and_conversion_moves_it_to_the_target(pr
     assert (converted / TARGET - 1).abs().max() < 0.05
 
 
+def test_the_pitch_of_a_weak_voice_is_followed_though_no_threshold_calls_it_voiced(prosody):
+    """Breathy speech: CMNDF of 0.15 to 0.4. Held at its last sure value, its melody would stand still."""
+    torch.manual_seed(0)
+    f0 = torch.cat((torch.full((SAMPLE_RATE,), 150.0), torch.linspace(150.0, 180.0, SAMPLE_RATE)))
+    breath = 0.05 * torch.randn(len(f0), dtype=torch.float64)
+    breath[:SAMPLE_RATE] *= 0.01
+    register = torch.tensor([[math.log(150.0), 0.2]], dtype=torch.float64)
+    heard, _ = prosody(tone(f0) + breath, controls(), None, register)
+    weak = slice(60, 100)
+    voiced = heard.features[0, 6:12, weak]
+    assert voiced.mean() < 0.1
+    wanted = f0[(60 - 2) * FRAME : (100 - 2) * FRAME]
+    error = (heard.f0[0, weak].flatten() / wanted - 1).abs()
+    assert error.median() < 0.01
+    assert (error < 0.03).double().mean() > 0.8
+
+
 def test_a_locked_source_pitch_needs_no_time_to_settle(prosody):
     x = tone(torch.full((40 * FRAME,), 120.0))
     converted = prosody(x, controls(locked=math.log(120.0)))[0].f0[0, 20:]
