@@ -31,17 +31,20 @@ def without_padding(samples: Tensor, lengths: Tensor | None) -> Tensor:
 
 
 def masked_mean(values: Tensor, counted: Tensor | None, dim: int = -1) -> Tensor:
-    """The mean over all of `values`, of whose time steps (dimension `dim`) only `counted [batch, time]` are taken.
+    """The mean of `values` in each row, of whose time steps (dimension `dim`) only `counted [batch, time]` are taken,
+    averaged over the rows.
 
-    Where nothing is counted it is 0, with a gradient of 0.
+    Row by row, so that several processes that share a batch find the mean of the whole by averaging theirs. A row of
+    which nothing is counted gives 0, with a gradient of 0.
     """
     if counted is None:
         return values.mean()
     shape = [1] * values.ndim
     shape[0], shape[dim] = counted.shape
-    mask = counted.reshape(shape).expand_as(values)
+    mask = counted.reshape(shape).expand_as(values).flatten(1)
     # `where` and not a product: what is not counted may be infinite.
-    return torch.where(mask, values, values.new_zeros(())).sum() / mask.sum().clamp(min=1)
+    sums = torch.where(mask, values.flatten(1), values.new_zeros(())).sum(dim=1)
+    return (sums / mask.sum(dim=1).clamp(min=1)).mean()
 
 
 def share_of(lengths: Tensor, begin: int, samples: int) -> Tensor:
