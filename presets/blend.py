@@ -22,6 +22,7 @@ def blend(first: Preset, second: Preset, weight: float, name: str, description: 
       every moment the blend's pitch is the geometric interpolation of the two voices' pitches: the same weight is the
       same musical interval in any register.
     - So are the defaults for pitch, formant shift and gain (semitones and dB are logarithmic already).
+    - So is what voices that were fitted add to the decoder's modulation; one that was not fitted adds nothing.
 
     The meta names parents and weights, joins the licences with AND, and keeps both sources and consent notes.
 
@@ -55,6 +56,7 @@ def blend(first: Preset, second: Preset, weight: float, name: str, description: 
         gain=mix(first.gain, second.gain),
         created=max(first.created, second.created),
         parents=((first.name, 1.0 - weight), (second.name, weight)),
+        adaptation=_between(first.adaptation, second.adaptation, weight),
     )
 
 
@@ -80,6 +82,23 @@ def arc(first: NDArray[np.float32], second: NDArray[np.float32], weight: float) 
         direction = (math.sin((1.0 - weight) * angle) * unit_a + math.sin(weight * angle) * unit_b) / sine
     length = (1.0 - weight) * length_a + weight * length_b
     return (length * direction).astype(np.float32)
+
+
+def _between(
+    first: NDArray[np.float32] | None, second: NDArray[np.float32] | None, weight: float
+) -> NDArray[np.float32] | None:
+    """Linear interpolation between two adaptations [n], where None stands for zeros."""
+    if first is None and second is None:
+        return None
+    if first is not None and second is not None and first.shape != second.shape:
+        raise PresetError(
+            f"The two voices were fitted with {first.size} and {second.size} values: fit them anew, with one model."
+        )
+    total = np.zeros_like(second if first is None else first)
+    for adaptation, part in ((first, 1.0 - weight), (second, weight)):
+        if adaptation is not None:
+            total += np.float32(part) * adaptation
+    return total
 
 
 def _both(first: str, second: str) -> str:

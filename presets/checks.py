@@ -23,6 +23,10 @@ F0_STD_RANGE = (0.01, 1.5)
 """Natural log units; lively speech is near 0.25."""
 LATENT_LIMIT = 1000.0
 """Largest magnitude of a latent's component; trained encoders stay far below, and a hostile file could overflow."""
+MAX_ADAPTATION = 131_072
+"""Values: 512 KiB, thirty times what the live model takes."""
+ADAPTATION_LIMIT = 100.0
+"""Largest magnitude of a value; scales and shifts of a trained model are about 1."""
 GAIN_RANGE = (-60.0, 24.0)
 """dB."""
 
@@ -42,6 +46,28 @@ def checked_latent(latent: object) -> NDArray[np.float32]:
         raise PresetError("The latent holds NaN or infinite numbers: make it anew from intact recordings.")
     if np.abs(array).max() > LATENT_LIMIT:
         raise PresetError(f"The latent holds numbers beyond {LATENT_LIMIT:g}: make it anew from intact recordings.")
+    array.setflags(write=False)
+    return array
+
+
+def checked_adaptation(adaptation: object) -> NDArray[np.float32] | None:
+    """None, or what a voice adds to the decoder's modulation, as a read-only float32 copy [n].
+
+    Finite, no larger than `ADAPTATION_LIMIT`, and at most `MAX_ADAPTATION` values.
+    """
+    if adaptation is None:
+        return None
+    try:
+        array = np.array(adaptation, dtype=np.float32)
+    except (TypeError, ValueError, OverflowError) as error:
+        raise PresetError("An adaptation must be numbers: pass a float32 array.") from error
+    if array.ndim != 1 or not 0 < array.size <= MAX_ADAPTATION:
+        raise PresetError(
+            f"An adaptation must have one axis of at most {MAX_ADAPTATION} values, not the shape {list(array.shape)}:"
+            " fit the voice anew."
+        )
+    if not (np.abs(array) <= ADAPTATION_LIMIT).all():  # also refuses NaN
+        raise PresetError(f"The adaptation holds NaN or numbers beyond {ADAPTATION_LIMIT:g}: fit the voice anew.")
     array.setflags(write=False)
     return array
 

@@ -6,8 +6,13 @@ Contents of schema 1, all little-endian:
     log_f0.npy   float64 [2]    mean and standard deviation of ln(f0 in Hz) over voiced frames
     meta.npy     uint8 [bytes]  a JSON object in UTF-8: schema, name, model, and where the voice comes from
 
-A later schema may add arrays (a low-rank change of the conditioning, for example) within `archive.MAX_BYTES`; a reader
-refuses a schema newer than its own instead of playing half a voice.
+Schema 2 is that of a voice that was fitted (`svc train voice`), and adds
+
+    adaptation.npy  float32 [n]  what the voice adds to the decoder's modulation; n depends on the model
+    fitted          in the meta: what the voice was fitted on, and what that changed
+
+A voice without these is written in schema 1, which older programs read. A later schema may add arrays within
+`archive.MAX_BYTES`; a reader refuses a schema newer than its own instead of playing half a voice.
 """
 
 from __future__ import annotations
@@ -30,6 +35,7 @@ from streamvc.presets.archive import MAX_BYTES, ArchiveError, pack, unpack
 from streamvc.presets.checks import (
     GAIN_RANGE,
     Sex,
+    checked_adaptation,
     checked_date,
     checked_f0_mean,
     checked_f0_std,
@@ -40,13 +46,17 @@ from streamvc.presets.checks import (
     checked_range,
     checked_sex,
     checked_text,
+    shown,
 )
 from streamvc.presets.files import read_bounded, write_whole
+from streamvc.presets.fitted import Fitted
 
-SCHEMA = 1
+SCHEMA = 2
+"""The newest that this version reads."""
 MAX_META = 64 * 1024
 
 _ARRAYS = frozenset({"latent", "log_f0", "meta"})
+_MAY_HAVE = frozenset({"adaptation"})
 
 
 class _NewerSchemaError(PresetError):
@@ -73,6 +83,9 @@ class Preset:
         gain: default output gain in dB, -60 to 24.
         created: ISO date, or empty.
         parents: for a blend, names of the voices in it with their weights.
+        adaptation: float32 [n], read-only, what is added to the decoder's modulation (`streamvc.controls.Voice`); None
+            for a voice that was not fitted, nor blended with one.
+        fitted: how it was fitted; None if it was not.
     """
 
     name: str
@@ -90,9 +103,11 @@ class Preset:
     gain: float = 0.0
     created: str = ""
     parents: tuple[tuple[str, float], ...] = ()
+    adaptation: NDArray[np.float32] | None = None
+    fitted: Fitted | None = None
 
     def __post_init__(self) -> None:
-        """Check every field and freeze the latent; raises `PresetError`."""
+        """Check every field and freeze the arrays; raises `PresetError`."""
         freeze = partial(object.__setattr__, self)
         freeze("name", checked_name(self.name))
         freeze("latent", checked_latent(self.latent))
@@ -107,6 +122,9 @@ class Preset:
         freeze("gain", checked_range("default gain", self.gain, GAIN_RANGE, "dB"))
         freeze("created", checked_date(self.created))
         freeze("parents", checked_parents(self.parents))
+        freeze("adaptation", checked_adaptation(self.adaptation))
+        if not (self.fitted is None or isinstance(self.fitted, Fitted)):
+            raise PresetError(f"How a voice was fitted is told by a Fitted, not by {shown(self.fitted)}: pass one.")
 
     def __eq__(self, other: object) -> bool:
         return self.to_bytes() == other.to_bytes() if isinstance(other, Preset) else NotImplemented
@@ -126,7 +144,12 @@ class Preset:
 
     def voice(self) -> Voice:
         """What the engine needs of the preset."""
-        return Voice(latent=self.latent, log_f0_mean=self.log_f0_mean, log_f0_std=self.log_f0_std)
+        return Voice(self.latent, self.log_f0_mean, self.log_f0_std, self.adaptation)
+
+    @property
+    def schema(self) -> int:
+        """Of the file: the oldest that can hold the voice."""
+        return 1 if self.adaptation is None and self.fitted is None else 2
 
     def controls(self) -> Controls:
         """The preset's default pitch and formant shift."""
@@ -135,18 +158,18 @@ class Preset:
     def meta(self) -> dict[str, Any]:
         """Everything but the arrays, as JSON types: the content of `meta.npy`."""
         plain = {field.name: getattr(self, field.name) for field in fields(self) if field.name in _META_KEYS}
-        return {"schema": SCHEMA, **plain, "parents": [list(parent) for parent in self.parents]}
+        plain |= {"schema": self.schema, "parents": [list(parent) for parent in self.parents]}
+        return plain if self.schema == 1 else plain | {"fitted": self.fitted and self.fitted.to_json()}
 
     def to_bytes(self) -> bytes:
         """The preset as `.npz` bytes; equal presets give equal bytes."""
         text = json.dumps(self.meta(), ensure_ascii=False, allow_nan=False, sort_keys=True)
-        return pack(
-            {
-                "latent": self.latent,
-                "log_f0": np.array([self.log_f0_mean, self.log_f0_std], np.float64),
-                "meta": np.frombuffer(text.encode(), np.uint8),
-            }
-        )
+        arrays: dict[str, NDArray[Any]] = {
+            "latent": self.latent,
+            "log_f0": np.array([self.log_f0_mean, self.log_f0_std], np.float64),
+            "meta": np.frombuffer(text.encode(), np.uint8),
+        }
+        return pack(arrays if self.adaptation is None else arrays | {"adaptation": self.adaptation})
 
     @classmethod
     def from_bytes(cls, data: bytes, origin: str) -> Self:
@@ -157,9 +180,11 @@ class Preset:
         try:
             arrays = unpack(data)
             meta = _read_meta(arrays)
-            _check_arrays(arrays)
+            _check_arrays(arrays, _MAY_HAVE if "fitted" in meta else frozenset())
             mean, std = (float(value) for value in arrays["log_f0"])
-            return cls(latent=arrays["latent"], log_f0_mean=mean, log_f0_std=std, **meta)
+            return cls(
+                latent=arrays["latent"], log_f0_mean=mean, log_f0_std=std, adaptation=arrays.get("adaptation"), **meta
+            )
         except _NewerSchemaError:
             raise PresetError(f"{origin} was made by a newer version of StreamVC: update to use the preset.") from None
         except (ArchiveError, PresetError) as error:
@@ -198,7 +223,9 @@ def check_model(preset: Preset, fingerprint: str) -> None:
         )
 
 
-_META_KEYS = frozenset(field.name for field in fields(Preset)) - {"latent", "log_f0_mean", "log_f0_std"}
+_META_KEYS = frozenset(field.name for field in fields(Preset)) - {
+    "latent", "log_f0_mean", "log_f0_std", "adaptation", "fitted"
+}
 
 
 def _quoted(name: str) -> str:
@@ -222,17 +249,20 @@ def _read_meta(arrays: dict[str, NDArray[Any]]) -> dict[str, Any]:
         raise PresetError("'meta' has no schema number")
     if schema > SCHEMA:
         raise _NewerSchemaError("the schema is newer")
-    missing = sorted(_META_KEYS - meta.keys())
-    unknown = sorted(meta.keys() - _META_KEYS)
+    wanted = _META_KEYS if schema == 1 else _META_KEYS | {"fitted"}
+    missing = sorted(wanted - meta.keys())
+    unknown = sorted(meta.keys() - wanted)
     if missing or unknown:
         wrong = f"lacks {missing[0]!r}" if missing else f"holds the unknown entry {unknown[0]!r:.40}"
         raise PresetError(f"'meta' {wrong}")
+    if meta.get("fitted") is not None:
+        meta["fitted"] = Fitted.from_json(meta["fitted"])
     return meta
 
 
-def _check_arrays(arrays: dict[str, NDArray[Any]]) -> None:
+def _check_arrays(arrays: dict[str, NDArray[Any]], may_have: frozenset[str]) -> None:
     missing = sorted(_ARRAYS - arrays.keys())
-    unknown = sorted(arrays.keys() - _ARRAYS)
+    unknown = sorted(arrays.keys() - _ARRAYS - may_have)
     if missing:
         raise PresetError(f"the array {missing[0]!r} is missing")
     if unknown:
@@ -242,3 +272,5 @@ def _check_arrays(arrays: dict[str, NDArray[Any]]) -> None:
         if array.dtype != dtype or array.shape != shape:
             wanted = np.dtype(dtype).name
             raise PresetError(f"{name!r} must be {wanted} {list(shape)}, not {array.dtype.name} {list(array.shape)}")
+    if "adaptation" in arrays and arrays["adaptation"].dtype != np.float32:
+        raise PresetError(f"'adaptation' must be float32, not {arrays['adaptation'].dtype.name}")
