@@ -117,7 +117,8 @@ RECORD = FITTED.to_json()
     "value",
     [
         "yes", [], {}, RECORD | {"more": 1}, RECORD | {"seconds": -1}, RECORD | {"share": 2},
-        RECORD | {"steps": "many"}, RECORD | {"measures": 3}, RECORD | {"measures": [["a", 1]]}, RECORD | {"measures": [["a\n", 1, 2]]},
+        RECORD | {"steps": "many"},
+        RECORD | {"measures": 3}, RECORD | {"measures": [["a", 1]]}, RECORD | {"measures": [["a\n", 1, 2]]},
         RECORD | {"measures": [["a", 1, None]]}, RECORD | {"measures": [["a", 1, 2]] * 17},
         {key: value for key, value in RECORD.items() if key != "seed"},
     ],
