@@ -46,7 +46,7 @@ def test_unit_loss_of_unlabelled_crops_is_zero_with_a_gradient() -> None:
     logits = torch.zeros(1, 30, 5, requires_grad=True)
     loss = unit_loss(logits, torch.full((1, 30), IGNORE))
     loss.backward()
-    assert float(loss) == 0
+    assert loss.item() == 0
     assert logits.grad is not None
 
 
