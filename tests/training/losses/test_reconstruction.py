@@ -1,67 +1,89 @@
-"""Losses that training stands on."""
+"""Spectral losses: what they measure, in numbers that can be worked out by hand."""
 
 from __future__ import annotations
 
+import math
+
+import pytest
 import torch
 
-from streamvc.training.content import IGNORE, LOOK_AHEAD_FRAMES, WARM_UP_FRAMES, accuracy, unit_loss
-from streamvc.training.losses.adversarial import discriminator_loss, feature_loss, generator_loss
-from streamvc.training.losses.spectral import SpectralLoss
+from streamvc.dsp.mel import mel_filterbank
+from streamvc.training.losses.spectral import PaperSpectralLoss, SpectralLoss
+
+Loss = SpectralLoss | PaperSpectralLoss
 
 
 def tone(hz: float, amplitude: float = 0.3, samples: int = 16_000) -> torch.Tensor:
     return amplitude * torch.sin(2 * torch.pi * hz * torch.arange(samples) / 16_000).unsqueeze(0)
 
 
-def test_spectral_loss_is_zero_for_equal_signals_and_blind_to_phase() -> None:
-    loss = SpectralLoss()
-    noise = torch.randn(1, 16_000, generator=torch.Generator().manual_seed(0)) * 0.1
-    assert float(loss(noise, noise)) == 0
-    shifted = float(loss(tone(440), -tone(440)))
-    assert shifted < 1e-6
+def noise(rows: int = 1, samples: int = 16_000, seed: int = 0) -> torch.Tensor:
+    return torch.randn(rows, samples, generator=torch.Generator().manual_seed(seed))
 
 
-def test_spectral_loss_grows_with_the_distance_in_level() -> None:
-    loss = SpectralLoss()
-    noise = torch.randn(1, 16_000, generator=torch.Generator().manual_seed(0)) * 0.3
-    by_6, by_12 = float(loss(noise, noise / 2)), float(loss(noise, noise / 4))
+@pytest.mark.parametrize("loss", [SpectralLoss(), PaperSpectralLoss()], ids=["live", "paper"])
+def test_it_is_zero_for_equal_signals_and_blind_to_phase(loss: Loss) -> None:
+    sound = 0.1 * noise()
+    assert loss(sound, sound).item() == 0
+    assert loss(tone(440), -tone(440)).item() < 1e-3
+    assert loss(tone(440), tone(880)).item() > 1
+
+
+@pytest.mark.parametrize("loss", [SpectralLoss(), PaperSpectralLoss()], ids=["live", "paper"])
+def test_its_gradient_is_finite_even_where_both_are_silent(loss: Loss) -> None:
+    output = torch.cat((torch.zeros(1, 8_000), 0.1 * noise(1, 8_000)), dim=1).requires_grad_()
+    loss(output, torch.zeros(1, 16_000)).backward()
+    assert output.grad is not None
+    assert torch.isfinite(output.grad).all()
+    assert output.grad[:, 12_000:].abs().max() > 0
+
+
+def test_that_of_live_grows_with_the_distance_in_level() -> None:
+    loss, sound = SpectralLoss(), 0.3 * noise()
+    by_6, by_12 = loss(sound, sound / 2).item(), loss(sound, sound / 4).item()
     # Log magnitude differs by ln 2 in every bin; mel counts once and the linear spectrum 0.3 times.
     assert abs(by_6 - 1.3 * 0.6931) < 0.02
     assert abs(by_12 - 2 * by_6) < 0.05
 
 
-def test_unit_loss_lines_up_with_the_look_ahead() -> None:
-    frames, units = 40, 7
-    labels = torch.randint(0, units, (2, frames), generator=torch.Generator().manual_seed(0))
-    logits = torch.zeros(2, frames, units)
-    late = torch.nn.functional.one_hot(labels, units).float() * 20
-    logits[:, LOOK_AHEAD_FRAMES:] = late[:, : frames - LOOK_AHEAD_FRAMES]
-    assert float(unit_loss(logits, labels)) < 1e-6
-    hit, count = accuracy(logits, labels)
-    assert hit == count == 2 * (frames - LOOK_AHEAD_FRAMES - WARM_UP_FRAMES)
-    assert float(unit_loss(late, labels)) > 1
+def test_that_of_the_paper_is_the_equation_of_soundstream() -> None:
+    """Written out frame by frame for windows of 256 to 2,048 samples, which are not filled up with zeros."""
+    a, b = 0.1 * noise(1, 5_000, 1), 0.1 * noise(1, 5_000, 2)
+    expected = 0.0
+    for size in (256, 512, 1_024, 2_048):
+        window = torch.hann_window(size)
+        mel = torch.from_numpy(mel_filterbank(64, size))
+        frames = []
+        for start in range(0, 5_000 - size + 1, size // 4):
+            s, t = (torch.fft.rfft(x[0, start : start + size] * window).abs() @ mel for x in (a, b))
+            logs = torch.log(s + 1e-5) - torch.log(t + 1e-5)
+            frames.append((s - t).abs().sum() + math.sqrt(size / 2) * logs.square().sum().sqrt())
+        expected += torch.stack(frames).mean().item()
+    short = PaperSpectralLoss()
+    whole = short(a, b).item()
+    # What the two shorter windows add is worked out below.
+    added = 0.0
+    for size in (64, 128):
+        window, mel = torch.hann_window(size), torch.from_numpy(mel_filterbank(64, 256)) * size / 256
+        s, t = (torch.fft.rfft(x[0].unfold(0, size, size // 4) * window, 256).abs() @ mel for x in (a, b))
+        logs = torch.log(s + 1e-5) - torch.log(t + 1e-5)
+        added += ((s - t).abs().sum(1) + math.sqrt(size / 2) * logs.square().sum(1).sqrt()).mean().item()
+    assert whole == pytest.approx(expected + added, rel=1e-4)
 
 
-def test_unit_loss_of_unlabelled_crops_is_zero_with_a_gradient() -> None:
-    logits = torch.zeros(1, 30, 5, requires_grad=True)
-    loss = unit_loss(logits, torch.full((1, 30), IGNORE))
-    loss.backward()
-    assert loss.item() == 0
-    assert logits.grad is not None
+def test_zeros_behind_a_window_leave_no_band_empty_and_change_no_sum() -> None:
+    """A short window keeps its scale: the L1 term of noise is about what it is without zeros."""
+    sound = noise(1, 20_000)[0]
+    for size in (64, 128):
+        frames = sound.unfold(0, size, size // 4) * torch.hann_window(size)
+        filled = torch.fft.rfft(frames, 256).abs() @ torch.from_numpy(mel_filterbank(64, 256)) * size / 256
+        plain = torch.fft.rfft(frames).abs() @ torch.from_numpy(mel_filterbank(64, size))
+        assert (filled.mean(dim=0) > 0).all()
+        assert (plain.mean(dim=0) == 0).any()
+        assert filled.sum().item() == pytest.approx(plain.sum().item(), rel=0.05)
 
 
-def test_hinge_losses_at_their_corners() -> None:
-    good, bad = [(torch.full((1, 4), 2.0), [])], [(torch.full((1, 4), -2.0), [])]
-    assert float(discriminator_loss(good, bad)) == 0
-    assert float(discriminator_loss(bad, good)) == 6
-    assert float(generator_loss(bad)) == 2
-
-
-def test_feature_loss_is_relative_and_trains_only_the_fake() -> None:
-    real = [(torch.zeros(1), [torch.full((1, 8), 2.0, requires_grad=True)])]
-    fake = [(torch.zeros(1), [torch.full((1, 8), 1.0, requires_grad=True)])]
-    loss = feature_loss(real, fake)
-    loss.backward()
-    assert abs(float(loss) - 0.5) < 1e-6
-    assert real[0][1][0].grad is None
-    assert fake[0][1][0].grad is not None
+def test_that_of_the_paper_does_not_depend_on_the_length_of_a_crop() -> None:
+    loss = PaperSpectralLoss()
+    a, b = 0.1 * noise(1, 32_000, 1), 0.1 * noise(1, 32_000, 2)
+    assert loss(a[:, :8_000], b[:, :8_000]).item() == pytest.approx(loss(a, b).item(), rel=0.03)
