@@ -9,12 +9,11 @@ from streamvc.training.losses.masking import masked_mean
 
 
 def content_distance(heard: Tensor, wanted: Tensor, skip: int, warm_up: int, valid: Tensor | None = None) -> Tensor:
-    """Mean squared distance of the content `heard [rows, dim, m]` in speech from that which it was spoken from.
+    """Mean squared distance of the content `heard [batch, dim, m]` in speech from that which it was spoken from.
 
     Args:
         heard: the content encoder's output on the speech. Output t describes frame t - 2 of the speech.
-        wanted: content `[batch, dim, n]`; frame t of the speech is spoken from its frame t + `skip`. Rows of `heard`
-            beyond the batch go round again.
+        wanted: content `[batch, dim, n]`; frame t of the speech is spoken from its frame t + `skip`.
         skip: frames that were cut from the start of the speech.
         warm_up: frames in which the encoder has not heard enough.
         valid: `[batch, n]`, False where the speech is padding. The encoder hears two frames ahead, which must be
@@ -24,12 +23,11 @@ def content_distance(heard: Tensor, wanted: Tensor, skip: int, warm_up: int, val
     begin = skip + first - LOOK_AHEAD_FRAMES
     late = heard[..., first:]
     count = late.shape[-1]
-    rounds = -(-len(heard) // len(wanted))
-    goal = wanted.repeat(rounds, 1, 1)[: len(heard), :, begin : begin + count]
+    goal = wanted[..., begin : begin + count]
     counted = None
     if valid is not None:
         ends = begin + LOOK_AHEAD_FRAMES
-        counted = valid.repeat(rounds, 1)[: len(heard), ends : ends + count]
+        counted = valid[:, ends : ends + count]
     return masked_mean((late - goal).square(), counted)
 
 

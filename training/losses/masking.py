@@ -30,6 +30,17 @@ def without_padding(samples: Tensor, lengths: Tensor | None) -> Tensor:
     return torch.where(within(lengths, samples.shape[1]), samples, samples.new_zeros(()))
 
 
+def repeated(samples: Tensor, lengths: Tensor | None) -> Tensor:
+    """Samples `[batch, n]` whose padding is filled with the row's speech, from its start on and again and again.
+
+    For networks that sum up whole recordings and would hear silence as part of a voice.
+    """
+    if lengths is None:
+        return samples
+    places = torch.arange(samples.shape[1], device=samples.device) % lengths.clamp(min=1).unsqueeze(1)
+    return without_padding(samples, lengths).gather(1, places)
+
+
 def masked_mean(values: Tensor, counted: Tensor | None, dim: int = -1) -> Tensor:
     """The mean of `values` in each row, of whose time steps (dimension `dim`) only `counted [batch, time]` are taken,
     averaged over the rows.

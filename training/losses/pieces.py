@@ -19,17 +19,15 @@ class Pieces:
     share: Tensor
 
     def cut(self, speech: Tensor) -> Tensor:
-        """`[rows, n] -> [rows, samples]`, with silence for padding; further rows than the batch has go round again."""
-        rounds = -(-len(speech) // len(self.begins))
-        begins, share = self.begins.repeat(rounds)[: len(speech)], self.share.repeat(rounds)[: len(speech)]
-        places = begins.unsqueeze(1) + torch.arange(self.samples, device=speech.device)
+        """`[batch, n] -> [batch, samples]`, with silence for padding."""
+        places = self.begins.unsqueeze(1) + torch.arange(self.samples, device=speech.device)
         piece = speech.gather(1, places)
-        counted = within((share * self.samples).round(), self.samples)
+        counted = within((self.share * self.samples).round(), self.samples)
         return torch.where(counted, piece, piece.new_zeros(()))
 
-    def share_of(self, rows: int) -> Tensor:
-        """The shares of so many rows, as `cut` gives them."""
-        return self.share.repeat(-(-rows // len(self.share)))[:rows]
+    def of(self, rows: slice) -> Pieces:
+        """The pieces of some of the rows."""
+        return Pieces(self.begins[rows], self.samples, self.share[rows])
 
 
 def draw_pieces(places: Tensor, samples: int, available: int, lengths: Tensor | None = None) -> Pieces:
