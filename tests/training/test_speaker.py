@@ -12,11 +12,13 @@ import torch
 from torch.nn import functional as F
 
 from streamvc.checkpoint import load_model, save_model
-from streamvc.config import FRAME, LiveConfig
+from streamvc.config import FRAME, config_from_dict
 from streamvc.errors import CorpusError
 from streamvc.model.live import LiveModel
 from streamvc.training import speaker
 from streamvc.training.speaker_pool import CLIP_FRAMES
+from streamvc.training.trainer.launch import train
+from streamvc.training.trainer.recipe import parse_recipe
 from streamvc.training.verifier import EMBEDDING
 
 VOICES = {"low": 110.0, "high": 220.0, "mid": 160.0}
@@ -43,19 +45,23 @@ def pool(tmp_path_factory: pytest.TempPathFactory, make_speech: Callable[[float,
 def test_it_learns_the_embeddings_and_resumes(pool: Path, tmp_path: Path) -> None:
     torch.manual_seed(0)
     start = tmp_path / "start.safetensors"
-    save_model(LiveModel(LiveConfig()), start)
-    run = tmp_path / "run"
-    arguments = [
-        "--pool", str(pool), "--warm-start", str(start), "--run", str(run), "--batch", "6", "--minutes", "9000",
-        "--rate", "0.02",  # the warm-up by time has hardly begun: a twentieth of it
-    ]
-    speaker.main([*arguments, "--steps", "50"])
-    speaker.main([*arguments, "--steps", "100"])
-    lines = [json.loads(line) for line in (run / "metrics.jsonl").read_text().splitlines()]
-    assert [line["step"] for line in lines] == [50, 100]
+    config = {"name": "live", "speech_width": 64, "speech_blocks": 2, "encoder_width": 16, "encoder_blocks": 1}
+    config |= {"decoder_width": 16, "decoder_blocks": 1, "fine_width": 16, "fine_blocks": 1}
+    save_model(LiveModel(config_from_dict(config)), start, dtype=torch.float32)  # type: ignore[arg-type]
+    recipe = parse_recipe({
+        "name": "speaker", "pool": str(pool), "device": "cpu", "tensorboard": False, "model": config,
+        "stages": {"speaker": {
+            "kind": "speaker", "judged": False, "start": str(start), "batch": 6, "rate": 2e-3, "schedule": "constant",
+            "warm_up": 0.0, "steps": 80, "log_every": 40,
+        }},
+    })  # fmt: skip
+    train(recipe, tmp_path / "run", until=50)
+    train(recipe, tmp_path / "run")
+    lines = [json.loads(line) for line in (tmp_path / "run/speaker/metrics.jsonl").read_text().splitlines()]
+    assert [line["step"] for line in lines] == [40, 80]
     assert lines[1]["alike"] > lines[0]["alike"]
     assert lines[1]["alike"] > 0.6
-    before, after = load_model(start), load_model(run / "model.safetensors")
+    before, after = load_model(start), load_model(tmp_path / "run/speaker/best.safetensors")
     for part in ("content_encoder", "decoder"):
         for key, value in getattr(before, part).state_dict().items():
             assert torch.equal(getattr(after, part).state_dict()[key], value), key

@@ -12,6 +12,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from streamvc.training.distributed import world_mean
 from streamvc.training.losses.masking import masked_mean, within
 
 Judgement = tuple[Tensor, list[Tensor]]
@@ -58,7 +59,7 @@ def feature_loss(
         for a, b in zip(r[1], f[1], strict=True):
             wanted = a.detach()
             distance = _mean((wanted - b).abs(), share)
-            losses.append(distance / _mean(wanted.abs(), share).clamp(min=1e-3) if relative else distance)
+            losses.append(distance / world_mean(_mean(wanted.abs(), share)).clamp(min=1e-3) if relative else distance)
     return torch.stack(losses).mean()
 
 

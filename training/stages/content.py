@@ -1,0 +1,166 @@
+"""Stage 1 of the `live` model: the content encoder learns units of a teacher (see `training/content.py`)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from streamvc.config import FRAME, LOOK_AHEAD_FRAMES, SAMPLE_RATE
+from streamvc.dsp.mel import LogMel
+from streamvc.errors import ConfigError
+from streamvc.model.live import POINTS, LiveModel, Stack
+from streamvc.training.augment import SpectralAugment, add_rooms
+from streamvc.training.content import WARM_UP_FRAMES, UnitHeads, labelled, language_weight, unit_loss, validate
+from streamvc.training.data import NO_UNIT, CropSampler, PackedCorpus
+from streamvc.training.stages.base import Learner, Loss, Setup, Stage
+from streamvc.training.stages.dropout import RowDropout, draw_masks
+from streamvc.training.trainer.batches import Batch, Draw
+from streamvc.training.trainer.keys import key
+from streamvc.training.trainer.settings import StageSettings
+
+VIEWS = 2
+
+
+@dataclass(frozen=True)
+class ContentSettings(StageSettings):
+    """Keys of a stage of the kind `content`."""
+
+    rate: float = key(1.2e-3, "peak learning rate", low=0)
+    weight_decay: float = key(0.05, "of AdamW", low=0, high=1)
+    decay_vectors: bool = key(False, "whether weight decay also holds for biases and norms")
+    clip: float = key(2.0, "largest norm of the gradient", low=0)
+    corpus: str = key("", "packed and labelled corpus; empty: that of the recipe")
+    frames: int = key(128, "length of a crop in frames of 20 ms", low=16)
+    units: tuple[str, ...] = key(("whisper4", "whisper5"), "sets of unit labels")
+    agreement: float = key(0.5, "weight of the agreement of two views of a crop", low=0)
+    strength: float = key(1.0, "strength of the perturbation of spectra", low=0)
+    rooms: float = key(0.2, "share of crops in a synthetic room", low=0, high=1)
+    babble: float = key(0.15, "share of crops with another voice in the background", low=0, high=1)
+    speeds: tuple[float, float] = key((0.82, 1.22), "range of changed speeds", low=0.25, high=4)
+    speed_share: float = key(0.6, "share of crops at another speed", low=0, high=1)
+    dropout: float = key(0.1, "share of hidden channels that are dropped", low=0, high=0.9)
+
+
+class ContentRows:
+    """Two perturbed views of a crop with its labels."""
+
+    def __init__(self, settings: ContentSettings, model: LiveModel, corpus: PackedCorpus) -> None:
+        self.settings, self.config = settings, model.config
+        c = model.config
+        # Modules of their own: they stay on the CPU, where the rows are made.
+        self.front = LogMel(c.mel_bands, c.mel_window, c.mel_hop)
+        self.augment = SpectralAugment(self.front, c.mel_bands, c.mel_window, 0, settings.strength)
+        self.stack = Stack(POINTS)
+        train = corpus.select(lambda u: u.split == "train" and labelled(corpus, u))
+        self.sampler = CropSampler(
+            corpus, train, settings.frames, 0, language_weight, settings.speeds, settings.speed_share
+        )
+
+    def row(self, draw: Draw) -> Batch:
+        """`views [2, 160, n]`, `masks [2, blocks, channels]`, labels `[n]` by their names."""
+        s, c = self.settings, self.config
+        crops = self.sampler.one(draw.numpy)
+        samples = crops.samples
+        if draw.numpy.random() < s.babble:
+            samples = _over(samples, self.sampler.one(draw.numpy).samples, draw.numpy.uniform(8, 25))
+        if draw.numpy.random() < s.rooms:
+            samples = add_rooms(samples, draw.torch, 1.0)
+        power, _ = self.front.power(samples.unsqueeze(1))
+        self.augment.random.manual_seed(draw.seed())
+        views = torch.cat([self.stack(self.augment(power))[0] for _ in range(VIEWS)])
+        masks = draw_masks(VIEWS, c.encoder_blocks, c.encoder_width * c.expansion, s.dropout, draw.torch)
+        labels = {f"label-{name}": values[0] for name, values in crops.units.items()}
+        if crops.phones is not None:
+            labels["label-phones"] = crops.phones[0]
+        return {"views": views, "masks": masks, **labels}
+
+
+def _over(samples: Tensor, other: Tensor, decibels: float) -> Tensor:
+    """Another crop `[1, n]` in the background, so many dB weaker."""
+    level = samples.norm() / other.norm().clamp(min=1e-3)
+    mixed: Tensor = samples + level * other * 10 ** (-decibels / 20)
+    return mixed
+
+
+class ContentLearner(Learner):
+    """The encoder with heads that name units."""
+
+    model: LiveModel
+
+    def __init__(self, model: LiveModel, sizes: dict[str, int], setup: Setup) -> None:
+        super().__init__()
+        self.model = model.requires_grad_(False)
+        model.content_encoder.requires_grad_(True)
+        self.heads = UnitHeads(model.config.content_dim, sizes)
+        self.setup = setup
+        self.dropout = RowDropout(model.content_encoder.blocks)
+
+    def forward(self, batch: Batch) -> tuple[Tensor, dict[str, Tensor]]:
+        """Content `[2 * batch, 64, n]`, first views first, and logits of every set of units."""
+        encoder = self.model.content_encoder
+        self.dropout.masks = batch["masks"].transpose(0, 1).flatten(0, 1)
+        with self.setup.autocast():
+            content, _ = encoder(batch["views"].transpose(0, 1).flatten(0, 1))
+            logits = self.heads(content)
+        self.dropout.masks = None
+        return content.float(), {name: values.float() for name, values in logits.items()}
+
+
+class ContentStage(Stage):
+    """Stage 1.
+
+    Raises (on construction):
+        ConfigError: the model is not `live`.
+        CorpusError: the corpus cannot be used, or has no such labels.
+    """
+
+    kind = "content"
+    rows: ContentRows
+    best_by = "valid_accuracy"
+
+    def __init__(self, settings: ContentSettings, model: Any, setup: Setup) -> None:
+        if not isinstance(model, LiveModel):
+            raise ConfigError("A stage of the kind content trains the live model; use the kind paper for paper.")
+        self.settings: ContentSettings = settings
+        self.corpus = PackedCorpus(settings.corpus, settings.units)
+        sizes = {name: int(values[values != NO_UNIT].max()) + 1 for name, values in self.corpus.units.items()}
+        if self.corpus.phones is not None:
+            sizes["phones"] = len(self.corpus.phone_symbols)
+        self.rows = ContentRows(settings, model, self.corpus)
+        self.learner: ContentLearner = ContentLearner(model, sizes, setup)
+        self.setup = setup
+
+    @property
+    def seconds(self) -> float:
+        return self.settings.frames * FRAME / SAMPLE_RATE
+
+    def losses(self, heard: Any, batch: Batch, step: int) -> dict[str, Loss]:
+        content, logits = heard
+        losses = {}
+        for name, values in logits.items():
+            losses[name] = Loss(unit_loss(values, batch[f"label-{name}"].repeat(VIEWS, 1)))
+        first, second = content.chunk(VIEWS)
+        apart = (first - second).square()[..., LOOK_AHEAD_FRAMES + WARM_UP_FRAMES :].mean()
+        losses["agreement"] = Loss(apart, self.settings.agreement)
+        return losses
+
+    def evaluate(self) -> dict[str, float]:
+        learner = self.learner
+        found = validate(learner.model.content_encoder, learner.heads, self.rows.front, self.corpus)
+        if not found:
+            return {}
+        return {**found, "valid_accuracy": sum(found.values()) / len(found)}
+
+    def start_from(self, state: dict[str, Any]) -> None:
+        heads = {k.removeprefix("heads."): v for k, v in state["average"]["values"].items() if k.startswith("heads.")}
+        own = self.learner.heads.state_dict()
+        if heads and all(k in heads and heads[k].shape == v.shape for k, v in own.items()):
+            self.learner.heads.load_state_dict(heads)
+
+    def provenance(self) -> dict[str, Any]:
+        return {
+            "corpora": sorted({u.corpus for u in self.rows.sampler.utterances}), "units": list(self.settings.units),
+        }

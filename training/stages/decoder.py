@@ -1,0 +1,292 @@
+"""Stage 2 of the `live` model: decoder and speech encoder on frozen content (see `training/decoder.py`).
+
+Spectral losses first; with `critics` (usually a stage of its own) discriminators join.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from streamvc.config import FRAME, LOOK_AHEAD_FRAMES, SAMPLE_RATE
+from streamvc.dsp.mel import LogMel
+from streamvc.errors import ConfigError
+from streamvc.model.live import POINTS, LiveModel, Stack
+from streamvc.training.augment import SpectralAugment
+from streamvc.training.data import CropSampler, PackedCorpus, Utterance
+from streamvc.training.decoder import (
+    CONTEXT,
+    SKIP,
+    Lesson,
+    SpeakerHead,
+    as_spoken_by,
+    buzz,
+    content_distance,
+    corpus_weight,
+    make_lesson,
+    recognised,
+    register_of_crops,
+    register_table,
+    speak,
+)
+from streamvc.training.losses.masking import lengths_of, share_of
+from streamvc.training.losses.spectral import SpectralLoss
+from streamvc.training.losses.weights import LossWeights
+from streamvc.training.registers import Registers, speaker_registers
+from streamvc.training.stages.base import Critics, Duel, Learner, Loss, Setup, Sound, Stage
+from streamvc.training.stages.critics import CriticSettings, build_critics, critic_losses, critics_of
+from streamvc.training.trainer.batches import Batch, Draw, draw_rows
+from streamvc.training.trainer.keys import key
+from streamvc.training.verifier import Verifier
+
+REFERENCE_FRAMES = 150
+SHORTEST_FRAMES = 100
+"""Shorter utterances are not drawn."""
+HELD_OUT_AT_ONCE = 8
+
+
+@dataclass(frozen=True)
+class DecoderSettings(CriticSettings):
+    """Keys of a stage of the kind `decoder`."""
+
+    batch: int = key(12, "crops per step, over all processes", low=1)
+    rate: float = key(8e-4, "peak learning rate", low=0)
+    betas: tuple[float, float] = key((0.8, 0.98), "of the optimiser", low=0, high=0.99999)
+    average: float = key(
+        0.998, "decay of the moving average of the weights, which is what is kept", low=0, high=0.999999
+    )
+    corpus: str = key("", "packed corpus; empty: that of the recipe")
+    frames: int = key(64, "frames of 20 ms that are spoken of each crop", low=16)
+    strength: float = key(0.6, "strength of the perturbation of what the content encoder hears", low=0)
+    noise: float = key(0.1, "spread of the noise that is added to content", low=0)
+    speeds: tuple[float, float] = key((0.84, 1.19), "range of changed speeds", low=0.25, high=4)
+    speed_share: float = key(0.4, "share of crops at another speed", low=0, high=1)
+    keep_speakers: bool = key(False, "whether the speech encoder stays as it is")
+    held_out: int = key(24, "crops of held-out speakers that judge (an even number)", low=2)
+    weights: LossWeights = field(default_factory=lambda: LossWeights(speaker=0.05))
+
+    @property
+    def converts(self) -> bool:
+        """Whether every second crop is also spoken in the voice of the next."""
+        return self.weights.swap > 0 or self.weights.verified > 0
+
+
+class DecoderRows:
+    """Crops, what the content encoder hears of them, and other speech of the same person."""
+
+    def __init__(
+        self, settings: DecoderSettings, model: LiveModel, corpus: PackedCorpus, utterances: list[Utterance],
+        registers: Registers, plain: bool = False,
+    ) -> None:
+        c = model.config
+        self.settings, self.content_dim, self.plain = settings, c.content_dim, plain
+        # Modules of their own: they stay on the CPU, where the rows are made.
+        self.mel, self.stack = LogMel(c.mel_bands, c.mel_window, c.mel_hop), Stack(POINTS)
+        self.augment = SpectralAugment(self.mel, c.mel_bands, c.mel_window, 0, settings.strength)
+        self.sampler = CropSampler(
+            corpus, utterances, CONTEXT + settings.frames, 0, corpus_weight, settings.speeds,
+            0.0 if plain else settings.speed_share, reference_frames=REFERENCE_FRAMES,
+        )
+        self.registers = register_table(registers, self.sampler)
+
+    def row(self, draw: Draw) -> Batch:
+        """The tensors that :func:`streamvc.training.decoder.make_lesson` takes, without their batch dimension."""
+        crops = self.sampler.one(draw.numpy)
+        assert crops.references is not None
+        power, _ = self.mel.power(crops.samples.unsqueeze(1))
+        self.augment.random.manual_seed(draw.seed())
+        mel = self.mel.log_mel(power, self.mel.mel) if self.plain else self.augment(power, masks=False)
+        blur = torch.randn(self.content_dim, len(crops.samples[0]) // FRAME, generator=draw.torch)
+        return {
+            "samples": crops.samples[0], "view": self.stack(mel)[0][0],
+            "blur": blur * (0.0 if self.plain else self.settings.noise),
+            "register": register_of_crops(self.registers, crops)[0], "speaker": crops.speakers[0],
+            "references": crops.references[0], "length": lengths_of(crops.valid)[0],
+        }
+
+
+@dataclass(frozen=True)
+class Spoken:
+    """What the decoder made of a lesson; samples `[batch, n]`, of `lengths` are speech. The first are left out."""
+
+    lesson: Lesson
+    output: Tensor
+    target: Tensor
+    cepstra: Tensor
+    lengths: Tensor
+    converted: Tensor | None
+
+
+class DecoderLearner(Learner):
+    """Decoder, speech encoder and names of speakers."""
+
+    model: LiveModel
+
+    def __init__(self, model: LiveModel, identities: int, settings: DecoderSettings, setup: Setup) -> None:
+        super().__init__()
+        self.model, self.settings, self.setup = model.requires_grad_(False), settings, setup
+        self.head = SpeakerHead(model.config.latent_dim, identities)
+        model.decoder.requires_grad_(True)
+        if settings.keep_speakers:
+            self.head.requires_grad_(False)
+        else:
+            model.speech_encoder.requires_grad_(True)
+
+    def forward(self, batch: Batch) -> Spoken:
+        """Speak a batch; every second row also in the voice of the next one, where a loss asks for it."""
+        model, bf16 = self.model, self.setup.bf16
+        lesson = make_lesson(
+            model, batch["samples"], batch["view"], batch["blur"], batch["register"], batch["speaker"],
+            batch["references"], bf16,
+        )
+        output, cepstra = speak(model, lesson.content, lesson.latent, lesson.prosody, bf16)
+        converted = None
+        if self.settings.converts:
+            latent, prosody = as_spoken_by(lesson)
+            speech, _ = speak(model, lesson.content[::2], latent.detach(), prosody, bf16)
+            converted = speech[:, SKIP:]
+        before = (CONTEXT - LOOK_AHEAD_FRAMES) * FRAME + SKIP
+        lengths = (batch["length"] - before).clamp(min=0)
+        return Spoken(lesson, output[:, SKIP:], lesson.target[:, SKIP:], cepstra, lengths, converted)
+
+
+class DecoderStage(Stage):
+    """Stage 2.
+
+    Raises (on construction):
+        ConfigError: the model is not `live`.
+        CorpusError: the corpus cannot be used.
+        RuntimeUnavailableError: the weight `verified` asks for Resemblyzer, which is not installed.
+    """
+
+    kind = "decoder"
+    rows: DecoderRows
+    best_by = "-valid_loss"
+
+    def __init__(self, settings: DecoderSettings, model: Any, setup: Setup, cache: Path) -> None:
+        if not isinstance(model, LiveModel):
+            raise ConfigError("A stage of the kind decoder trains the live model; use the kind paper for paper.")
+        self.settings: DecoderSettings = settings
+        self.setup = setup
+        corpus = PackedCorpus(settings.corpus)
+        train, valid = (corpus.select(lambda u, s=split: _usable(u, s)) for split in ("train", "valid"))  # type: ignore[misc]
+        registers = speaker_registers(corpus, [*train, *valid], cache)
+        self.rows = DecoderRows(settings, model, corpus, train, registers)
+        self.learner: DecoderLearner = DecoderLearner(model, self.rows.sampler.identities, settings, setup)
+        self.critics: Critics | None = build_critics(settings, setup)
+        self.spectral = SpectralLoss().to(setup.device)
+        self.verifier = Verifier().to(setup.device) if settings.weights.verified else None
+        self.held_out: list[Batch] = []
+        if valid:
+            rows = DecoderRows(settings, model, corpus, valid, registers, plain=True)
+            whole = draw_rows(rows, 0, 0, settings.held_out // 2 * 2)
+            pieces = range(0, len(whole["samples"]), HELD_OUT_AT_ONCE)
+            self.held_out = [{k: v[i : i + HELD_OUT_AT_ONCE] for k, v in whole.items()} for i in pieces]
+
+    @property
+    def seconds(self) -> float:
+        return self.settings.frames * FRAME / SAMPLE_RATE
+
+    @property
+    def group(self) -> int:
+        return 2 if self.settings.converts else 1
+
+    def losses(self, heard: Any, batch: Batch, step: int) -> dict[str, Loss]:
+        spoken: Spoken = heard
+        weights, learner, lesson = self.settings.weights, self.learner, spoken.lesson
+        losses = self._judged(spoken)
+        losses["named"] = Loss(learner.head(lesson.latent, lesson.speakers), weights.speaker)
+        if weights.swap and spoken.converted is not None:
+            named = recognised(learner.model, learner.head, spoken.converted, lesson.speakers[1::2], self.setup.bf16)
+            losses["recognised"] = Loss(named, weights.swap)
+        return losses
+
+    def _judged(self, spoken: Spoken) -> dict[str, Loss]:
+        """The losses that need neither critics nor speakers of the training."""
+        weights, model, bf16 = self.settings.weights, self.learner.model, self.setup.bf16
+        lesson, converted = spoken.lesson, spoken.converted
+        losses = {
+            "spectral": Loss(self.spectral(spoken.output, spoken.target, spoken.lengths), weights.reconstruction)
+        }
+        if weights.buzz:
+            losses["buzz"] = Loss(buzz(model, spoken.cepstra, lesson.prosody), weights.buzz)
+        if self.verifier and converted is not None:
+            with torch.no_grad():
+                wanted = self.verifier(lesson.references[1::2])
+            losses["verified"] = Loss(
+                1 - (self.verifier(converted) * wanted).sum(dim=-1).mean(), weights.verified
+            )
+        if weights.words:
+            speech, content = (spoken.output, lesson.content) if converted is None else (converted, lesson.content[::2])
+            losses["words"] = Loss(content_distance(model, speech, content, bf16), weights.words)
+        return losses
+
+    def duel(self, heard: Any, step: int) -> Duel | None:
+        s, spoken = self.settings, heard
+        if self.critics is None or step % s.critic_every:
+            return None
+        # Discriminators cost more than the decoder: they judge a piece of each crop, the same of real and fake.
+        length = spoken.output.shape[1]
+        begin = int(np.random.default_rng((self.setup.seed, 1, step)).integers(max(1, length - s.critic_samples)))
+        piece = slice(begin, begin + s.critic_samples)
+        fakes, lengths = spoken.output, spoken.lengths
+        if spoken.converted is not None:
+            fakes, lengths = torch.cat((fakes, spoken.converted)), torch.cat((lengths, lengths[::2]))
+        size = min(s.critic_samples, length)
+        own = share_of(spoken.lengths, begin, size)
+        return Duel(
+            spoken.target[:, piece], fakes[:, piece], own, share_of(lengths, begin, size), len(spoken.output)
+        )
+
+    def play(self, duel: Duel) -> dict[str, Loss]:
+        assert self.critics is not None
+        return critic_losses(self.critics, duel, self.settings.weights, "linear", relative=True)
+
+    def critic_optimiser(self) -> torch.optim.Optimizer | None:
+        return None if self.critics is None else self.settings.optimiser_of(self.critics)
+
+    @torch.no_grad()
+    def evaluate(self) -> dict[str, float]:
+        totals: dict[str, float] = {}
+        for batch in self.held_out:
+            losses = self._judged(self.learner(self._there(batch)))
+            share = len(batch["samples"]) / sum(len(b["samples"]) for b in self.held_out)
+            for name, loss in losses.items():
+                totals[f"valid_{name}"] = totals.get(f"valid_{name}", 0.0) + share * float(loss.value)
+            weighted = sum(float(loss.value) * loss.weight for loss in losses.values())
+            totals["valid_loss"] = totals.get("valid_loss", 0.0) + share * weighted
+        return totals
+
+    def _there(self, batch: Batch) -> Batch:
+        return {k: v.to(self.setup.device) for k, v in batch.items()}
+
+    @torch.no_grad()
+    def sounds(self) -> list[Sound]:
+        found = []
+        for batch in self.held_out[:1]:
+            spoken = self.learner(self._there(batch))
+            for i in range(0, min(4, len(spoken.output)), 2):
+                waves = {"person": spoken.target[i], "decoder": spoken.output[i]}
+                if spoken.converted is not None:
+                    waves |= {"converted": spoken.converted[i // 2]}
+                found.append(Sound(f"held out {i // 2 + 1}", {k: v.cpu() for k, v in waves.items()}))
+        return found
+
+    def start_from(self, state: dict[str, Any]) -> None:
+        head = state["average"]["values"].get("head.weight")
+        if head is not None and head.shape == self.learner.head.weight.shape:
+            self.learner.head.load_state_dict({"weight": head})
+        if self.critics is not None:
+            critics_of(state, self.critics)
+
+    def provenance(self) -> dict[str, Any]:
+        return {"corpora": sorted({u.corpus for u in self.rows.sampler.utterances})}
+
+
+def _usable(u: Utterance, split: str) -> bool:
+    return u.split == split and u.band == "wide" and u.length >= FRAME * SHORTEST_FRAMES

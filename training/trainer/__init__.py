@@ -1,0 +1,1 @@
+"""One trainer for all stages: recipes, schedules, checkpoints, and what is seen of a run."""
