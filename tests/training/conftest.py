@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import importlib.util
 import json
 from collections.abc import Callable
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
+
+if TYPE_CHECKING:
+    from streamvc.training.verifier import Verifier
 
 SPEAKERS = {"low": 110.0, "high": 220.0, "mid": 160.0}
 
@@ -56,3 +61,14 @@ def corpus_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     units[-5:] = 65_535
     np.save(folder / "units-loudness.npy", units)
     return folder
+
+
+@pytest.fixture(scope="session")
+def verifier() -> Verifier:
+    """The real verification network; who asks for it is skipped where its packages are missing."""
+    missing = [name for name in ("resemblyzer", "librosa", "webrtcvad") if importlib.util.find_spec(name) is None]
+    if missing:
+        pytest.skip(f"needs {', '.join(missing)} of the eval extra (docs/evaluation.md)")
+    from streamvc.training.verifier import Verifier
+
+    return Verifier()
