@@ -154,7 +154,8 @@ class Trainer:
         if finished and self.last_judged < self.step:
             self._judge()
         self._save(control.minutes)
-        self.watcher.end()
+        if not finished:
+            self.watcher.say(f"stopped after step {self.step}, with a checkpoint; the same command goes on from there")
         return Outcome(self.step, finished)
 
     def _there(self, batch: Batch) -> Batch:

@@ -31,13 +31,13 @@ class Watcher:
 
     def resume(self, step: int) -> None:
         """Go on at a step: what TensorBoard has of later ones is dropped."""
-        self._say(f"goes on after step {step}")
+        self.say(f"goes on after step {step}")
         if self.board is not None:
             self.board.resume(step)
 
     def begin(self, steps: int) -> None:
         """Before the first step."""
-        self._say(f"begins{f', {steps} steps' if steps else ''}")
+        self.say(f"begins{f', {steps} steps' if steps else ''}")
 
     def stepped(self, step: int, steps: int, seconds: float, minutes: float, limit: float) -> None:
         """After a step that heard so many seconds of speech."""
@@ -68,7 +68,7 @@ class Watcher:
         line = folder.log({"step": step, "minutes": minutes, **values})
         if self.board is not None:
             self.board.numbers(step, values)
-        self._say(line)
+        self.say(line)
 
     def show(self, step: int, sounds: Sequence[Sound]) -> None:
         """Held-out speech, as sounds and pictures."""
@@ -83,7 +83,8 @@ class Watcher:
         if self.board is not None:
             self.board.close()
 
-    def _say(self, text: str) -> None:
+    def say(self, text: str) -> None:
+        """A line for a person."""
         if self.quiet:
             return
         line = f"{time.strftime('%H:%M:%S')} {self.label}: {text}"

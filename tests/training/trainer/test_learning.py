@@ -8,16 +8,18 @@ import pytest
 
 from streamvc.training.trainer.launch import train
 
+LIVE = {"name": "live", "encoder_blocks": 2, "speech_width": 16, "speech_blocks": 1, "decoder_width": 16}
+
 
 def test_stage_1_learns_one_batch_by_heart(make_recipe, read_curve, tmp_path: Path) -> None:
     recipe = make_recipe(
-        "content", one_batch=True, steps=80, log_every=5, evaluate_every=1_000, rate=0.02, dropout=0.0, batch=2,
-        warm_up=0.0, agreement=0.0,
+        "content", one_batch=True, steps=100, log_every=10, evaluate_every=1_000, rate=0.01, dropout=0.0, batch=2,
+        warm_up=0.0, agreement=0.0, schedule="constant", model={**LIVE, "encoder_width": 32},
     )
     train(recipe, tmp_path / "run")
     losses = [line["loudness"] for line in read_curve(tmp_path / "run/content") if "loudness" in line]
     assert losses[0] > 1.5
-    assert losses[-1] < 0.15 * losses[0]
+    assert losses[-1] < 0.2 * losses[0]
 
 
 def test_stage_2_learns_one_batch_by_heart(make_recipe, read_curve, tmp_path: Path) -> None:
