@@ -20,6 +20,7 @@ from streamvc.training.augment import SpectralAugment
 from streamvc.training.content import WARM_UP_FRAMES
 from streamvc.training.data import Crops, CropSampler, Utterance
 from streamvc.training.distributed import world_mean
+from streamvc.training.losses.content import content_distance as distance_of_content
 from streamvc.training.registers import Registers
 
 CONTEXT = 32
@@ -136,11 +137,12 @@ def speak(model: LiveModel, content: Tensor, latent: Tensor, prosody: Prosody, b
     return audio, cepstra.float()
 
 
-def buzz(model: LiveModel, cepstra: Tensor, prosody: Prosody) -> Tensor:
+def buzz(model: LiveModel, cepstra: Tensor, prosody: Prosody, valid: Tensor | None = None) -> Tensor:
     """How loud the pulses are beside the noise where the source is unvoiced, in nepers, down to -2 (17 dB below).
 
     Log spectra of a hiss and of pulses with its envelope differ little, so that spectral losses leave fricatives to the
-    pulses: measured, most of their energy, and the reason why they sounded like a machine.
+    pulses: measured, most of their energy, and the reason why they sounded like a machine. Frames that are padding
+    (`valid [batch, frames]` is False) are not counted.
     """
     decoder, order = model.decoder, model.config.pulse_cepstrum
     shaped = cepstra * decoder.slope
@@ -152,11 +154,15 @@ def buzz(model: LiveModel, cepstra: Tensor, prosody: Prosody) -> Tensor:
         levels.append(0.5 * torch.logsumexp(2 * log_magnitude, dim=-1))
     # Aperiodicity at the two points of each frame. YIN's own votes would not do: it calls weak voicing (0.15 to 0.4)
     # unvoiced, and vowels without pulses are hoarse. It also hears a vowel begin 40 ms late, so the next points have to
-    # agree as well.
+    # agree as well; behind the speech none is asked.
     last = 3 * len(model.config.yin.thresholds) * POINTS
     rough = prosody.features[:, last - POINTS : last].transpose(1, 2).flatten(1)
+    if valid is not None:
+        rough = rough.masked_fill(~valid.repeat_interleave(POINTS, dim=1), 1.0)
     least = -F.max_pool1d(F.pad(-rough.unsqueeze(1), (1, 4), value=-1.0), 6, 1).squeeze(1)
     unvoiced = (least.repeat_interleave(FINE // POINTS, dim=1) > APERIODIC).float()
+    if valid is not None:
+        unvoiced = unvoiced * valid.repeat_interleave(FINE, dim=1)
     excess = F.softplus(levels[0] - levels[1] + 2)
     return (excess * unvoiced).sum() / world_mean(unvoiced.sum()).clamp(min=1)
 
@@ -202,18 +208,15 @@ def recognised(model: LiveModel, head: SpeakerHead, converted: Tensor, speakers:
     return loss
 
 
-def content_distance(model: LiveModel, speech: Tensor, content: Tensor, bf16: bool) -> Tensor:
+def content_distance(
+    model: LiveModel, speech: Tensor, content: Tensor, bf16: bool, valid: Tensor | None = None
+) -> Tensor:
     """How far the content of what was spoken is from what was to be spoken; the encoder is frozen.
 
-    `speech [batch, samples]` and `content [batch, 64, frames]` have equal rows. Output t of the encoder describes frame
-    t - 2 of the speech, which begins `SKIP` after the content does.
+    `speech [batch, samples]` and `content [batch, 64, frames]` have equal rows; the speech begins `SKIP` after the
+    content does. Frames that are padding (`valid [batch, frames]` is False) are not counted.
     """
     mel, _ = model.content_features(speech)
     with torch.autocast(speech.device.type, torch.bfloat16, enabled=bf16):
         heard, _ = model.content_encoder(mel)
-    first = WARM_UP_FRAMES + LOOK_AHEAD_FRAMES
-    begin = SKIP // FRAME + first - LOOK_AHEAD_FRAMES
-    heard = heard.float()[..., first:]
-    wanted = content[:, :, begin : begin + heard.shape[-1]]
-    distance: Tensor = (heard - wanted).square().mean()
-    return distance
+    return distance_of_content(heard.float(), content, SKIP // FRAME, WARM_UP_FRAMES, valid)

@@ -10,7 +10,17 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from streamvc.config import FRAME
+from streamvc.config import FRAME, LOOK_AHEAD_FRAMES
+
+
+def heard_ahead(valid: Tensor) -> Tensor:
+    """Frames `[batch, frames]` that can be named or spoken before padding is heard: the model hears two frames ahead.
+
+    At the end of a row without padding nothing follows, so nothing is taken away there.
+    """
+    ahead = valid.roll(-LOOK_AHEAD_FRAMES, dims=1)
+    ahead[:, -LOOK_AHEAD_FRAMES:] = valid[:, -1:]
+    return valid & ahead
 
 
 def lengths_of(valid: Tensor) -> Tensor:

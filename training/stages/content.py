@@ -14,7 +14,9 @@ from streamvc.errors import ConfigError
 from streamvc.model.live import POINTS, LiveModel, Stack
 from streamvc.training.augment import SpectralAugment, add_rooms
 from streamvc.training.content import WARM_UP_FRAMES, UnitHeads, labelled, language_weight, unit_loss, validate
-from streamvc.training.data import NO_UNIT, CropSampler, PackedCorpus
+from streamvc.training.data import IGNORE, NO_UNIT, CropSampler, PackedCorpus
+from streamvc.training.losses.content import agreement
+from streamvc.training.losses.masking import heard_ahead
 from streamvc.training.stages.base import Learner, Loss, Setup, Stage
 from streamvc.training.stages.dropout import RowDropout, draw_masks
 from streamvc.training.trainer.batches import Batch, Draw
@@ -72,10 +74,10 @@ class ContentRows:
         self.augment.random.manual_seed(draw.seed())
         views = torch.cat([self.stack(self.augment(power))[0] for _ in range(VIEWS)])
         masks = draw_masks(VIEWS, c.encoder_blocks, c.encoder_width * c.expansion, s.dropout, draw.torch)
-        labels = {f"label-{name}": values[0] for name, values in crops.units.items()}
-        if crops.phones is not None:
-            labels["label-phones"] = crops.phones[0]
-        return {"views": views, "masks": masks, **labels}
+        found = dict(crops.units) if crops.phones is None else {**crops.units, "phones": crops.phones}
+        counted = heard_ahead(crops.valid)
+        labels = {f"label-{name}": values.masked_fill(~counted, IGNORE)[0] for name, values in found.items()}
+        return {"views": views, "masks": masks, "valid": crops.valid[0], **labels}
 
 
 def _over(samples: Tensor, other: Tensor, decibels: float) -> Tensor:
@@ -143,7 +145,7 @@ class ContentStage(Stage):
         for name, values in logits.items():
             losses[name] = Loss(unit_loss(values, batch[f"label-{name}"].repeat(VIEWS, 1)))
         first, second = content.chunk(VIEWS)
-        apart = (first - second).square()[..., LOOK_AHEAD_FRAMES + WARM_UP_FRAMES :].mean()
+        apart = agreement(first, second, LOOK_AHEAD_FRAMES + WARM_UP_FRAMES, batch["valid"])
         losses["agreement"] = Loss(apart, self.settings.agreement)
         return losses
 

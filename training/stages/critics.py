@@ -5,11 +5,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from streamvc.training.discriminators import NAMES, build_discriminators
 from streamvc.training.losses.adversarial import GeneratorForm, Judgement, feature_loss, generator_loss
+from streamvc.training.losses.pieces import Pieces, draw_pieces
 from streamvc.training.losses.weights import LossWeights
 from streamvc.training.stages.base import Critics, Duel, Loss, Setup
 from streamvc.training.trainer.keys import key
@@ -45,6 +47,12 @@ def build_critics(settings: CriticSettings, setup: Setup) -> Critics | None:
     if not settings.critics:
         return None
     return Critics(build_discriminators(settings.critics, settings.critic_width), setup)
+
+
+def piece_of_step(speech: Tensor, lengths: Tensor, samples: int, seed: int, step: int) -> Pieces:
+    """Pieces of speech `[batch, n]`, as far on in the speech of every row in one step, in all processes."""
+    place = np.random.default_rng((seed, 1, step)).random()
+    return draw_pieces(torch.full_like(lengths, place, dtype=torch.float64), samples, speech.shape[1], lengths)
 
 
 def critic_losses(

@@ -9,11 +9,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import torch
 from torch import Tensor
 
-from streamvc.config import FRAME, LOOK_AHEAD_FRAMES, SAMPLE_RATE
+from streamvc.config import FRAME, SAMPLE_RATE
 from streamvc.dsp.mel import LogMel
 from streamvc.errors import ConfigError
 from streamvc.model.live import POINTS, LiveModel, Stack
@@ -34,12 +33,13 @@ from streamvc.training.decoder import (
     register_table,
     speak,
 )
-from streamvc.training.losses.masking import lengths_of, share_of
+from streamvc.training.losses.masking import lengths_of, repeated, within
 from streamvc.training.losses.spectral import SpectralLoss
+from streamvc.training.losses.verified import verified_loss
 from streamvc.training.losses.weights import LossWeights
 from streamvc.training.registers import Registers, speaker_registers
 from streamvc.training.stages.base import Critics, Duel, Learner, Loss, Setup, Sound, Stage
-from streamvc.training.stages.critics import CriticSettings, build_critics, critic_losses, critics_of
+from streamvc.training.stages.critics import CriticSettings, build_critics, critic_losses, critics_of, piece_of_step
 from streamvc.training.trainer.batches import Batch, Draw, draw_rows
 from streamvc.training.trainer.keys import key
 from streamvc.training.verifier import Verifier
@@ -112,12 +112,16 @@ class DecoderRows:
 
 @dataclass(frozen=True)
 class Spoken:
-    """What the decoder made of a lesson; samples `[batch, n]`, of `lengths` are speech. The first are left out."""
+    """What the decoder made of a lesson; samples `[batch, n]`, the first of which are left out.
+
+    `valid [batch, frames]` are frames of the lesson before padding is heard, `lengths [batch]` the samples in them.
+    """
 
     lesson: Lesson
     output: Tensor
     target: Tensor
     cepstra: Tensor
+    valid: Tensor
     lengths: Tensor
     converted: Tensor | None
 
@@ -150,9 +154,9 @@ class DecoderLearner(Learner):
             latent, prosody = as_spoken_by(lesson)
             speech, _ = speak(model, lesson.content[::2], latent.detach(), prosody, bf16)
             converted = speech[:, SKIP:]
-        before = (CONTEXT - LOOK_AHEAD_FRAMES) * FRAME + SKIP
-        lengths = (batch["length"] - before).clamp(min=0)
-        return Spoken(lesson, output[:, SKIP:], lesson.target[:, SKIP:], cepstra, lengths, converted)
+        valid = within(batch["length"] // FRAME - CONTEXT, lesson.content.shape[-1])
+        lengths = (lengths_of(valid) - SKIP).clamp(min=0)
+        return Spoken(lesson, output[:, SKIP:], lesson.target[:, SKIP:], cepstra, valid, lengths, converted)
 
 
 class DecoderStage(Stage):
@@ -202,7 +206,8 @@ class DecoderStage(Stage):
         losses = self._judged(spoken)
         losses["named"] = Loss(learner.head(lesson.latent, lesson.speakers), weights.speaker)
         if weights.swap and spoken.converted is not None:
-            named = recognised(learner.model, learner.head, spoken.converted, lesson.speakers[1::2], self.setup.bf16)
+            speech = repeated(spoken.converted, spoken.lengths[::2])
+            named = recognised(learner.model, learner.head, speech, lesson.speakers[1::2], self.setup.bf16)
             losses["recognised"] = Loss(named, weights.swap)
         return losses
 
@@ -214,16 +219,14 @@ class DecoderStage(Stage):
             "spectral": Loss(self.spectral(spoken.output, spoken.target, spoken.lengths), weights.reconstruction)
         }
         if weights.buzz:
-            losses["buzz"] = Loss(buzz(model, spoken.cepstra, lesson.prosody), weights.buzz)
+            losses["buzz"] = Loss(buzz(model, spoken.cepstra, lesson.prosody, spoken.valid), weights.buzz)
         if self.verifier and converted is not None:
-            with torch.no_grad():
-                wanted = self.verifier(lesson.references[1::2])
-            losses["verified"] = Loss(
-                1 - (self.verifier(converted) * wanted).sum(dim=-1).mean(), weights.verified
-            )
+            alike = verified_loss(self.verifier, converted, lesson.references[1::2], spoken.lengths[::2])
+            losses["verified"] = Loss(alike, weights.verified)
         if weights.words:
-            speech, content = (spoken.output, lesson.content) if converted is None else (converted, lesson.content[::2])
-            losses["words"] = Loss(content_distance(model, speech, content, bf16), weights.words)
+            speech, rows = (spoken.output, slice(None)) if converted is None else (converted, slice(None, None, 2))
+            kept = content_distance(model, speech, lesson.content[rows], bf16, spoken.valid[rows])
+            losses["words"] = Loss(kept, weights.words)
         return losses
 
     def duel(self, heard: Any, step: int) -> Duel | None:
@@ -231,17 +234,12 @@ class DecoderStage(Stage):
         if self.critics is None or step % s.critic_every:
             return None
         # Discriminators cost more than the decoder: they judge a piece of each crop, the same of real and fake.
-        length = spoken.output.shape[1]
-        begin = int(np.random.default_rng((self.setup.seed, 1, step)).integers(max(1, length - s.critic_samples)))
-        piece = slice(begin, begin + s.critic_samples)
-        fakes, lengths = spoken.output, spoken.lengths
+        pieces = piece_of_step(spoken.output, spoken.lengths, s.critic_samples, self.setup.seed, step)
+        fakes, share = pieces.cut(spoken.output), pieces.share
         if spoken.converted is not None:
-            fakes, lengths = torch.cat((fakes, spoken.converted)), torch.cat((lengths, lengths[::2]))
-        size = min(s.critic_samples, length)
-        own = share_of(spoken.lengths, begin, size)
-        return Duel(
-            spoken.target[:, piece], fakes[:, piece], own, share_of(lengths, begin, size), len(spoken.output)
-        )
+            sources = pieces.of(slice(None, None, 2))
+            fakes, share = torch.cat((fakes, sources.cut(spoken.converted))), torch.cat((share, sources.share))
+        return Duel(pieces.cut(spoken.target), fakes, pieces.share, share, len(spoken.output))
 
     def play(self, duel: Duel) -> dict[str, Loss]:
         assert self.critics is not None

@@ -8,7 +8,6 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any
 
-import numpy as np
 import torch
 from torch import Tensor, nn
 
@@ -17,13 +16,20 @@ from streamvc.controls import N_CONTROLS
 from streamvc.errors import ConfigError
 from streamvc.model.paper import PaperModel
 from streamvc.training.content import WARM_UP_FRAMES, UnitHeads, accuracy, unit_loss
-from streamvc.training.data import NO_UNIT, CropSampler, PackedCorpus, Utterance
+from streamvc.training.data import IGNORE, NO_UNIT, CropSampler, PackedCorpus, Utterance
 from streamvc.training.discriminators import NAMES
-from streamvc.training.losses.masking import lengths_of, share_of
+from streamvc.training.losses.masking import heard_ahead, lengths_of, within
 from streamvc.training.losses.spectral import PaperSpectralLoss
 from streamvc.training.losses.weights import PAPER, LossWeights
 from streamvc.training.stages.base import Critics, Duel, Learner, Loss, Setup, Sound, Stage
-from streamvc.training.stages.critics import MIN_SAMPLES, CriticSettings, build_critics, critic_losses, critics_of
+from streamvc.training.stages.critics import (
+    MIN_SAMPLES,
+    CriticSettings,
+    build_critics,
+    critic_losses,
+    critics_of,
+    piece_of_step,
+)
 from streamvc.training.trainer.batches import Batch, Draw, draw_rows
 from streamvc.training.trainer.keys import key
 from streamvc.training.trainer.settings import SCHEDULES
@@ -70,15 +76,17 @@ class PaperRows:
         """`samples [n * 320]`, `label [n]`, `references [m * 320]`, and the `length` of speech in samples."""
         crops = self.sampler.one(draw.numpy)
         assert crops.references is not None
+        label = crops.units[self.units].masked_fill(~heard_ahead(crops.valid), IGNORE)
         return {
-            "samples": crops.samples[0], "label": crops.units[self.units][0], "references": crops.references[0],
+            "samples": crops.samples[0], "label": label[0], "references": crops.references[0],
             "length": lengths_of(crops.valid)[0],
         }
 
 
 @dataclass(frozen=True)
 class Heard:
-    """Content and logits of a batch, and what was spoken of it: samples `[batch, n]`, of which `lengths` are speech."""
+    """Content and logits of a batch, and what was spoken of it: samples `[batch, n]`, of which `lengths` are spoken
+    before padding is heard."""
 
     content: Tensor
     logits: Tensor
@@ -104,7 +112,8 @@ class PaperLearner(Learner):
         model, samples = self.model, batch["samples"]
         with torch.no_grad():
             controls = samples.new_zeros(len(samples), N_CONTROLS)
-            prosody, _ = model.prosody(samples, controls, None, registers(model, samples))
+            register = registers(model, samples, batch["length"])
+            prosody, _ = model.prosody(samples, controls, None, register)
         with self.setup.autocast():
             content, _ = model.content_encoder(samples.unsqueeze(1))
             logits = self.heads(content)["units"]
@@ -113,7 +122,7 @@ class PaperLearner(Learner):
         late = LOOK_AHEAD_FRAMES * FRAME
         return Heard(
             content, logits.float(), output[:, BEGIN:], samples[:, BEGIN - late : samples.shape[1] - late],
-            (batch["length"] - BEGIN + late).clamp(min=0).clamp(max=samples.shape[1] - BEGIN), latent, prosody,
+            (batch["length"] - BEGIN).clamp(min=0), latent, prosody,
         )
 
     def speak(self, content: Tensor, prosody: Tensor, latent: Tensor) -> Tensor:
@@ -125,10 +134,13 @@ class PaperLearner(Learner):
         return speech
 
 
-def registers(model: PaperModel, samples: Tensor) -> Tensor:
-    """Mean and spread of log f0 over the voiced frames of each crop `[batch, n]`: `[batch, 2]` (paper, section 2.4)."""
+def registers(model: PaperModel, samples: Tensor, lengths: Tensor) -> Tensor:
+    """Mean and spread of log f0 over the voiced frames of each crop `[batch, n]`: `[batch, 2]` (paper, section 2.4).
+
+    Only what was found within the first `lengths [batch]` samples is taken.
+    """
     estimates, _ = model.prosody.yin(samples.unsqueeze(1))
-    log_f0, voiced = estimates[:, -3], estimates[:, -2]
+    log_f0, voiced = estimates[:, -3], estimates[:, -2] * within(lengths // FRAME, estimates.shape[-1])
     count = voiced.sum(dim=1)
     mean = (log_f0 * voiced).sum(dim=1) / count.clamp(min=1)
     spread = (((log_f0 - mean.unsqueeze(1)).square() * voiced).sum(dim=1) / count.clamp(min=1)).sqrt()
@@ -179,11 +191,8 @@ class PaperStage(Stage):
         s = self.settings
         if self.critics is None or step % s.critic_every:
             return None
-        length = heard.output.shape[1]
-        begin = int(np.random.default_rng((self.setup.seed, 1, step)).integers(max(1, length - s.critic_samples)))
-        piece = slice(begin, begin + s.critic_samples)
-        share = share_of(heard.lengths, begin, min(s.critic_samples, length))
-        return Duel(heard.target[:, piece], heard.output[:, piece], share, share, len(heard.output))
+        pieces = piece_of_step(heard.output, heard.lengths, s.critic_samples, self.setup.seed, step)
+        return Duel(pieces.cut(heard.target), pieces.cut(heard.output), pieces.share, pieces.share, len(heard.output))
 
     def play(self, duel: Duel) -> dict[str, Loss]:
         assert self.critics is not None
