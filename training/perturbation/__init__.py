@@ -4,6 +4,6 @@ Everything works on one row of samples (NumPy float32, 16 kHz) with a generator 
 depends on its seed alone, however batches are split.
 """
 
-from streamvc.training.perturbation.chain import Perturbation, PerturbationConfig
+from streamvc.training.perturbation.chain import EFFECTS, USUAL, Perturbation, PerturbationConfig
 
-__all__ = ["Perturbation", "PerturbationConfig"]
+__all__ = ["EFFECTS", "USUAL", "Perturbation", "PerturbationConfig"]

@@ -18,32 +18,39 @@ from streamvc.training.perturbation.rooms import impulse_response, reverberate
 from streamvc.training.perturbation.spectra import Samples
 from streamvc.training.perturbation.voice import shift_voice
 
+EFFECTS = ("pitch", "formants", "equaliser", "rooms", "noise")
+
 
 @dataclass(frozen=True)
 class PerturbationConfig:
-    """What may happen to a row. Probabilities are between 0 and 1; each is decided by itself.
+    """What may happen to a row; without values nothing does. Probabilities are from 0 to 1, each decided by itself.
 
-    pitch, pitch_semitones: f0 moves by at most so many, up or down.
-    formants, formant_semitones: the same for the formants (4 are a factor of 1.26).
-    equaliser, equaliser_decibels: every band goes up or down by at most so many.
-    rooms, room_seconds: shortest and longest time in which a room loses 60 dB.
+    pitch: probability that f0 moves.
+    pitch_semitones: how far at most, up or down.
+    formants: probability that the formants move.
+    formant_semitones: how far at most, up or down (4 are a factor of 1.26).
+    equaliser: probability of an equaliser of four peaks and two shelves.
+    equaliser_decibels: how far each of its bands goes up or down at most.
+    rooms: probability of a room.
+    room_seconds: shortest and longest time in which it loses 60 dB.
     room_decibels: smallest and largest ratio of the direct sound to the room's.
-    noise, noise_decibels: smallest and largest signal-to-noise ratio.
+    noise: probability of steady noise of any colour.
+    noise_decibels: smallest and largest signal-to-noise ratio.
 
     Raises:
         ConfigError: a value is out of range.
     """
 
-    pitch: float = 0.5
+    pitch: float = 0.0
     pitch_semitones: float = 4.0
-    formants: float = 0.5
+    formants: float = 0.0
     formant_semitones: float = 3.0
-    equaliser: float = 0.7
+    equaliser: float = 0.0
     equaliser_decibels: float = 8.0
-    rooms: float = 0.25
+    rooms: float = 0.0
     room_seconds: tuple[float, float] = (0.1, 0.6)
     room_decibels: tuple[float, float] = (0.0, 12.0)
-    noise: float = 0.4
+    noise: float = 0.0
     noise_decibels: tuple[float, float] = (5.0, 35.0)
 
     def __post_init__(self) -> None:
@@ -54,7 +61,7 @@ class PerturbationConfig:
                 raise ConfigError(f"{field.name} of the perturbation is {value!r}; give a finite number.")
             if isinstance(value, tuple) and (len(value) != 2 or value[0] > value[1]):
                 raise ConfigError(f"{field.name} of the perturbation is {value!r}; give a smaller and a larger number.")
-        for name in ("pitch", "formants", "equaliser", "rooms", "noise"):
+        for name in EFFECTS:
             if not 0 <= getattr(self, name) <= 1:
                 raise ConfigError(f"{name} of the perturbation is {getattr(self, name)}; give a share from 0 to 1.")
         for name in ("pitch_semitones", "formant_semitones"):
@@ -65,12 +72,21 @@ class PerturbationConfig:
         if not 0.02 <= self.room_seconds[0] <= self.room_seconds[1] <= 5:
             raise ConfigError(f"room_seconds of the perturbation is {self.room_seconds}; give 0.02 to 5 seconds.")
 
+    @property
+    def active(self) -> bool:
+        """Whether anything can happen."""
+        return any(getattr(self, name) for name in EFFECTS)
+
+
+USUAL = PerturbationConfig(pitch=0.5, formants=0.5, equaliser=0.7, rooms=0.25, noise=0.4)
+"""A start for content encoders: a row in thirty stays as it is."""
+
 
 class Perturbation:
     """Perturbs waveforms for the content encoder; labels stay where they are, since nothing moves in time."""
 
-    def __init__(self, config: PerturbationConfig | None = None) -> None:
-        self.config = config or PerturbationConfig()
+    def __init__(self, config: PerturbationConfig = USUAL) -> None:
+        self.config = config
 
     def __call__(self, samples: Tensor, seeds: Tensor | Sequence[int], lengths: Tensor | None = None) -> Tensor:
         """Perturb the rows of `[batch, n]`, each by its own seed.

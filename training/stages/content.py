@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import torch
@@ -16,7 +16,8 @@ from streamvc.training.augment import SpectralAugment, add_rooms
 from streamvc.training.content import WARM_UP_FRAMES, UnitHeads, labelled, language_weight, unit_loss, validate
 from streamvc.training.data import IGNORE, NO_UNIT, CropSampler, PackedCorpus
 from streamvc.training.losses.content import agreement
-from streamvc.training.losses.masking import heard_ahead
+from streamvc.training.losses.masking import heard_ahead, lengths_of
+from streamvc.training.perturbation import Perturbation, PerturbationConfig
 from streamvc.training.stages.base import Learner, Loss, Setup, Stage
 from streamvc.training.stages.dropout import RowDropout, draw_masks
 from streamvc.training.trainer.batches import Batch, Draw
@@ -44,6 +45,7 @@ class ContentSettings(StageSettings):
     speeds: tuple[float, float] = key((0.82, 1.22), "range of changed speeds", low=0.25, high=4)
     speed_share: float = key(0.6, "share of crops at another speed", low=0, high=1)
     dropout: float = key(0.1, "share of hidden channels that are dropped", low=0, high=0.9)
+    perturbation: PerturbationConfig = field(default_factory=PerturbationConfig)
 
 
 class ContentRows:
@@ -55,7 +57,7 @@ class ContentRows:
         # Modules of their own: they stay on the CPU, where the rows are made.
         self.front = LogMel(c.mel_bands, c.mel_window, c.mel_hop)
         self.augment = SpectralAugment(self.front, c.mel_bands, c.mel_window, 0, settings.strength)
-        self.stack = Stack(POINTS)
+        self.stack, self.perturb = Stack(POINTS), Perturbation(settings.perturbation)
         train = corpus.select(lambda u: u.split == "train" and labelled(corpus, u))
         self.sampler = CropSampler(
             corpus, train, settings.frames, 0, language_weight, settings.speeds, settings.speed_share
@@ -70,9 +72,13 @@ class ContentRows:
             samples = _over(samples, self.sampler.one(draw.numpy).samples, draw.numpy.uniform(8, 25))
         if draw.numpy.random() < s.rooms:
             samples = add_rooms(samples, draw.torch, 1.0)
-        power, _ = self.front.power(samples.unsqueeze(1))
         self.augment.random.manual_seed(draw.seed())
-        views = torch.cat([self.stack(self.augment(power))[0] for _ in range(VIEWS)])
+        heard = [samples]
+        if s.perturbation.active:
+            lengths = lengths_of(crops.valid)
+            heard = [self.perturb(samples, [draw.seed()], lengths) for _ in range(VIEWS)]
+        powers = [self.front.power(x.unsqueeze(1))[0] for x in heard]
+        views = torch.cat([self.stack(self.augment(powers[i % len(powers)]))[0] for i in range(VIEWS)])
         masks = draw_masks(VIEWS, c.encoder_blocks, c.encoder_width * c.expansion, s.dropout, draw.torch)
         found = dict(crops.units) if crops.phones is None else {**crops.units, "phones": crops.phones}
         counted = heard_ahead(crops.valid)

@@ -37,6 +37,7 @@ from streamvc.training.losses.masking import lengths_of, repeated, within
 from streamvc.training.losses.spectral import SpectralLoss
 from streamvc.training.losses.verified import verified_loss
 from streamvc.training.losses.weights import LossWeights
+from streamvc.training.perturbation import Perturbation, PerturbationConfig
 from streamvc.training.registers import Registers, speaker_registers
 from streamvc.training.stages.base import Critics, Duel, Learner, Loss, Setup, Sound, Stage
 from streamvc.training.stages.critics import CriticSettings, build_critics, critic_losses, critics_of, piece_of_step
@@ -68,6 +69,7 @@ class DecoderSettings(CriticSettings):
     speed_share: float = key(0.4, "share of crops at another speed", low=0, high=1)
     keep_speakers: bool = key(False, "whether the speech encoder stays as it is")
     held_out: int = key(24, "crops of held-out speakers that judge (an even number)", low=2)
+    perturbation: PerturbationConfig = field(default_factory=PerturbationConfig)
     weights: LossWeights = field(default_factory=lambda: LossWeights(speaker=0.05))
 
     @property
@@ -88,6 +90,7 @@ class DecoderRows:
         # Modules of their own: they stay on the CPU, where the rows are made.
         self.mel, self.stack = LogMel(c.mel_bands, c.mel_window, c.mel_hop), Stack(POINTS)
         self.augment = SpectralAugment(self.mel, c.mel_bands, c.mel_window, 0, settings.strength)
+        self.perturb = Perturbation(PerturbationConfig() if plain else settings.perturbation)
         self.sampler = CropSampler(
             corpus, utterances, CONTEXT + settings.frames, 0, corpus_weight, settings.speeds,
             0.0 if plain else settings.speed_share, reference_frames=REFERENCE_FRAMES,
@@ -98,8 +101,11 @@ class DecoderRows:
         """The tensors that :func:`streamvc.training.decoder.make_lesson` takes, without their batch dimension."""
         crops = self.sampler.one(draw.numpy)
         assert crops.references is not None
-        power, _ = self.mel.power(crops.samples.unsqueeze(1))
         self.augment.random.manual_seed(draw.seed())
+        heard = crops.samples
+        if self.perturb.config.active:
+            heard = self.perturb(heard, [draw.seed()], lengths_of(crops.valid))
+        power, _ = self.mel.power(heard.unsqueeze(1))
         mel = self.mel.log_mel(power, self.mel.mel) if self.plain else self.augment(power, masks=False)
         blur = torch.randn(self.content_dim, len(crops.samples[0]) // FRAME, generator=draw.torch)
         return {

@@ -5,7 +5,7 @@ The content encoder answers to the units of the teacher alone: its content reach
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import torch
@@ -21,6 +21,7 @@ from streamvc.training.discriminators import NAMES
 from streamvc.training.losses.masking import heard_ahead, lengths_of, within
 from streamvc.training.losses.spectral import PaperSpectralLoss
 from streamvc.training.losses.weights import PAPER, LossWeights
+from streamvc.training.perturbation import Perturbation, PerturbationConfig
 from streamvc.training.stages.base import Critics, Duel, Learner, Loss, Setup, Sound, Stage
 from streamvc.training.stages.critics import (
     MIN_SAMPLES,
@@ -60,6 +61,7 @@ class PaperSettings(CriticSettings):
     units: str = key("hubert7", "set of unit labels")
     unit_weight: float = key(1.0, "weight of naming the units", low=0)
     held_out: int = key(16, "crops of held-out speakers that judge", low=2)
+    perturbation: PerturbationConfig = field(default_factory=PerturbationConfig)
     weights: LossWeights = field(default_factory=lambda: PAPER)
 
 
@@ -67,19 +69,23 @@ class PaperRows:
     """Crops with their units, and other speech of the same person."""
 
     def __init__(self, settings: PaperSettings, corpus: PackedCorpus, utterances: list[Utterance]) -> None:
-        self.units = settings.units
+        self.units, self.perturb = settings.units, Perturbation(settings.perturbation)
         self.sampler = CropSampler(
             corpus, utterances, settings.frames, 0, reference_frames=settings.reference_frames
         )
 
     def row(self, draw: Draw) -> Batch:
-        """`samples [n * 320]`, `label [n]`, `references [m * 320]`, and the `length` of speech in samples."""
+        """`samples [n * 320]`, what the content encoder `heard` of them, `label [n]`, `references [m * 320]`, and the
+        `length` of speech in samples."""
         crops = self.sampler.one(draw.numpy)
         assert crops.references is not None
         label = crops.units[self.units].masked_fill(~heard_ahead(crops.valid), IGNORE)
+        heard, lengths = crops.samples, lengths_of(crops.valid)
+        if self.perturb.config.active:
+            heard = self.perturb(heard, [draw.seed()], lengths)
         return {
-            "samples": crops.samples[0], "label": label[0], "references": crops.references[0],
-            "length": lengths_of(crops.valid)[0],
+            "samples": crops.samples[0], "heard": heard[0], "label": label[0], "references": crops.references[0],
+            "length": lengths[0],
         }
 
 
@@ -115,7 +121,7 @@ class PaperLearner(Learner):
             register = registers(model, samples, batch["length"])
             prosody, _ = model.prosody(samples, controls, None, register)
         with self.setup.autocast():
-            content, _ = model.content_encoder(samples.unsqueeze(1))
+            content, _ = model.content_encoder(batch["heard"].unsqueeze(1))
             logits = self.heads(content)["units"]
             latent = model.speech_encoder(batch["references"].unsqueeze(1))
         output = self.speak(content, prosody, latent)
@@ -174,7 +180,8 @@ class PaperStage(Stage):
         self.learner: PaperLearner = PaperLearner(model, int(labels[labels != NO_UNIT].max()) + 1, setup)
         self.critics: Critics | None = build_critics(settings, setup)
         self.spectral = PaperSpectralLoss().to(setup.device)
-        self.held_out = draw_rows(PaperRows(settings, corpus, valid), 0, 0, settings.held_out) if valid else None
+        plain = replace(settings, perturbation=PerturbationConfig())
+        self.held_out = draw_rows(PaperRows(plain, corpus, valid), 0, 0, settings.held_out) if valid else None
 
     @property
     def seconds(self) -> float:

@@ -10,11 +10,10 @@ import pytest
 import torch
 
 from streamvc.errors import ConfigError
-from streamvc.training.perturbation import Perturbation, PerturbationConfig
+from streamvc.training.perturbation import EFFECTS, USUAL, Perturbation, PerturbationConfig
 
 Speak = Callable[[float, float, int], np.ndarray]
-EFFECTS = ("pitch", "formants", "equaliser", "rooms", "noise")
-OFF = PerturbationConfig(pitch=0, formants=0, equaliser=0, rooms=0, noise=0)
+OFF = PerturbationConfig()
 
 
 @pytest.fixture(scope="module")
@@ -48,6 +47,8 @@ def test_every_effect_has_a_probability_of_its_own(batch: torch.Tensor, effect: 
 
 def test_with_everything_off_nothing_changes(batch: torch.Tensor) -> None:
     assert torch.equal(Perturbation(OFF)(batch, range(6)), batch)
+    assert not OFF.active
+    assert USUAL.active
 
 
 @pytest.mark.parametrize(
