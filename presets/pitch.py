@@ -31,7 +31,7 @@ def f0_statistics(speech: Samples) -> tuple[float, float]:
     Raises:
         AudioError: there is less than half a second of voiced speech.
     """
-    log_f0 = np.concatenate(list(_voiced_log_f0(speech))) if speech.size else np.zeros(0)
+    log_f0 = voiced_log_f0(speech)
     if log_f0.size:
         log_f0 = log_f0[np.abs(log_f0 - np.median(log_f0)) <= math.log(2.0)]
     if log_f0.size * YinConfig().hop < VOICED_SECONDS * SAMPLE_RATE:
@@ -40,6 +40,11 @@ def f0_statistics(speech: Samples) -> tuple[float, float]:
         )
     low, high = F0_STD_RANGE
     return float(log_f0.mean()), float(np.clip(log_f0.std(), low, high))
+
+
+def voiced_log_f0(speech: Samples) -> Floats:
+    """ln(f0 in Hz) of each voiced frame of 10 ms of [samples] at 16 kHz, octave errors included: [voiced frames]."""
+    return np.concatenate(list(_voiced_log_f0(speech))) if speech.size else np.zeros(0)
 
 
 def yin(windows: Floats, config: YinConfig) -> tuple[Floats, Floats]:

@@ -1,0 +1,1 @@
+"""A new voice from minutes of speech: `svc train voice`."""
