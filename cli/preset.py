@@ -118,7 +118,7 @@ def list_command(as_json: bool) -> None:
     rows = [("NAME", "SEX", "PITCH", "", "KIND", "ORIGIN", "DESCRIPTION")]
     for entry in entries:
         if voice := entry.preset:
-            kind = "built-in" if entry.builtin else "yours"
+            kind = ("built-in" if entry.builtin else "yours") + (", fitted" if voice.fitted else "")
             sex = "?" if voice.sex == "unknown" else voice.sex
             low, high = voice.f0_range_hz
             pitch = f"{low:.0f}-{high:.0f} Hz"
@@ -153,6 +153,7 @@ def show(name_or_path: str, as_json: bool) -> None:
         "origin": voice.source,
         "licence": voice.licence or "unknown",
         "consent": voice.consent or "unknown",
+        "fitted": _fitted(voice),
         "blend of": ", ".join(f"{100 * weight:.3g} % {name}" for name, weight in voice.parents),
         "defaults": f"pitch {voice.pitch:+g} semitones, formant {voice.formant:+g} semitones, gain {voice.gain:+g} dB",
         "model": voice.model,
@@ -227,6 +228,15 @@ def _save(voice: Preset, output: Path | None, overwrite: bool) -> Path:
 def _pitch(voice: Preset) -> str:
     low, high = voice.f0_range_hz
     return f"{low:.0f}-{high:.0f} Hz around {voice.f0_hz:.0f} Hz ({note_of(voice.f0_hz)})"
+
+
+def _fitted(voice: Preset) -> str:
+    fit = voice.fitted
+    if fit is None:
+        return ""
+    measures = ", ".join(f"{name} {before:.3f} to {after:.3f}" for name, before, after in fit.measures)
+    learnt = f"on {fit.seconds:.0f} s of speech in {fit.steps} steps (seed {fit.seed}), {100 * fit.share:g} % kept"
+    return f"{learnt}; on {fit.held_out_seconds:.0f} s held out: {measures}" if measures else learnt
 
 
 def _by_pitch(entry: PresetInfo) -> tuple[float, str]:

@@ -11,7 +11,9 @@ from typing import Any
 
 import numpy as np
 import pytest
+from click.testing import CliRunner
 
+from streamvc.cli.preset import preset as preset_command
 from streamvc.errors import PresetError
 from streamvc.presets import format as preset_format
 from streamvc.presets.archive import pack
@@ -19,6 +21,7 @@ from streamvc.presets.blend import blend
 from streamvc.presets.checks import MAX_ADAPTATION
 from streamvc.presets.fitted import Fitted
 from streamvc.presets.format import SCHEMA, Preset
+from streamvc.presets.store import save_to_store
 
 MakePreset = Callable[..., Preset]
 FITTED = Fitted(92.5, 21.0, 240, 3, 0.5, (("likeness", 0.71, 0.83), ("spectral distance", 0.52, 0.44)))
@@ -132,6 +135,21 @@ def test_a_record_that_cannot_be_true_is_refused(make_preset: MakePreset, value:
 def test_only_a_record_says_how_a_voice_was_fitted(make_preset: MakePreset) -> None:
     with pytest.raises(PresetError, match="told by a Fitted"):
         make_preset(fitted={"seconds": 3})
+
+
+def test_show_and_list_say_how_a_voice_was_fitted(
+    make_preset: MakePreset, folder: Path
+) -> None:
+    save_to_store(make_preset(name="eve", adaptation=CHANGE, fitted=FITTED))
+    save_to_store(make_preset(name="bob"))
+    shown = CliRunner().invoke(preset_command, ["show", "eve"]).stdout
+    assert "fitted       on 92 s of speech in 240 steps (seed 3), 50 % kept; on 21 s held out: " in shown
+    assert "likeness 0.710 to 0.830, spectral distance 0.520 to 0.440" in shown
+    assert "fitted" not in CliRunner().invoke(preset_command, ["show", "bob"]).stdout
+    assert json.loads(CliRunner().invoke(preset_command, ["show", "eve", "--json"]).stdout)["fitted"] == RECORD
+    listed = {line.split()[0]: line for line in CliRunner().invoke(preset_command, ["list"]).stdout.splitlines()}
+    assert "yours, fitted" in listed["eve"]
+    assert "fitted" not in listed["bob"]
 
 
 def test_adaptations_blend_linearly(make_preset: MakePreset) -> None:
