@@ -312,19 +312,22 @@ class Decoder(StreamingModule):
         pulses, phase = self.pulses(prosody.f0, phase)
         noise, position = self.noise(like.shape[1], position)
         batch, hop = like.shape[0], self.config.fine_hop
-        # Learn only what differs from the source's loudness: gain in is gain out, and silence stays silent.
+        # Loudness is the source's: gain in is gain out, and silence stays silent. Of both gains only the balance is
+        # learned; a predicted loudness wavers from segment to segment, and one hears it (docs/experiments.md).
         level = prosody.energy.transpose(1, 2)
         shaped = cepstra * self.slope
         order = self.config.pulse_cepstrum
-        branches = []
-        for excitation, phases, cepstrum in (
-            (pulses.to(cepstra.dtype), self.pulse_phase, shaped[..., :order]),
-            (noise, self.noise_phase, shaped[..., order:]),
-        ):
-            log_magnitude, angle = phases(cepstrum)
-            if formant is not None:
-                log_magnitude, angle = shift_formants(log_magnitude, angle, torch.exp(formant * SEMITONE))
-            branches.append((excitation.reshape(batch, -1, hop), (log_magnitude + level).clamp(max=6.0), angle))
+        excitations = (pulses.to(cepstra.dtype), noise)
+        spectra = [self.pulse_phase(shaped[..., :order]), self.noise_phase(shaped[..., order:])]
+        if formant is not None:
+            spectra = [shift_formants(*spectrum, torch.exp(formant * SEMITONE)) for spectrum in spectra]
+        both = torch.cat([log_magnitude for log_magnitude, _ in spectra], dim=-1)
+        power = torch.logsumexp(2 * both, dim=-1, keepdim=True) - math.log(self.config.spectrum // 2 + 1)
+        gain = level - power / 2
+        branches = [
+            (excitation.reshape(batch, -1, hop), log_magnitude + gain, angle)
+            for excitation, (log_magnitude, angle) in zip(excitations, spectra, strict=True)
+        ]
         audio, tail = self.filter(branches, tail)
         return audio, (network, (phase, position), tail)
 

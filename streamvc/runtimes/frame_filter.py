@@ -87,7 +87,10 @@ class Filter(nn.Module):
         """Impulse responses and a tile of zeros, `[b, 8, response + 40]`: segment by segment, of pulses, of noise."""
         shifted = _shifted(spectra.reshape(-1, FINE * 2 * _SOURCES, self.bins), formant * SEMITONE, self.steps)
         magnitude, angle = torch.split(shifted.reshape(-1, FINE, 2 * _SOURCES * self.bins), _SOURCES * self.bins, dim=2)
-        magnitude = torch.exp((magnitude + level.unsqueeze(2)).clamp(max=6.0))
+        # The power of both filters together is made that of the source.
+        magnitude = torch.exp(magnitude - magnitude.amax(dim=2, keepdim=True))
+        power = (magnitude * magnitude).sum(dim=2, keepdim=True) / self.bins
+        magnitude = magnitude * (torch.exp(level.unsqueeze(2)) / torch.sqrt(power))
         rows = (-1, FINE * _SOURCES, self.bins)
         real, imaginary = magnitude * torch.cos(angle), magnitude * torch.sin(angle)
         return torch.cat((real.reshape(rows), imaginary.reshape(rows)), dim=2) @ self.inverse
