@@ -26,7 +26,7 @@ def run(arguments: Sequence[str] | None, prog: str) -> int:
     recipe = load_recipe(options.recipe, overrides(options))
     # Accelerate says on every start that it found no GPU and that it will use the CPU.
     logging.getLogger("accelerate").setLevel(logging.ERROR)
-    folder: Path = options.run or Path("runs") / recipe.run.name
+    folder: Path = options.folder or Path("runs") / recipe.run.name
     signal = train(
         recipe, folder, fresh=options.fresh, resume=options.resume, only=options.stage, until=options.until
     )

@@ -122,13 +122,13 @@ def _prepare(recipe: Recipe, folder: Path, fresh: bool, resume: bool) -> None:
         print(f"{folder}: moved to {old}", file=sys.stderr, flush=True)
     begun = any((folder / name / "state.pt").is_file() for name in recipe.stages)
     if resume and not begun:
-        raise TrainingError(f"{folder} holds no run to go on with; leave --resume out, or give its --run.")
+        raise TrainingError(f"{folder} holds no run to go on with; leave --resume out, or give its --folder.")
     if known.is_file() and begun:
         from streamvc.training.trainer.recipe import load_recipe
 
         if config_to_dict(load_recipe(str(known)).model) != config_to_dict(recipe.model):
             raise ConfigError(
-                f"{folder} holds a run of a model of other sizes; choose another --run, or start afresh with --fresh."
+                f"{folder} holds a run of a model of other sizes; choose another --folder, or start afresh with --fresh."
             )
     StageFolder(folder)  # makes it, or says why not
     recipe.save(known)

@@ -95,7 +95,7 @@ class Trainer:
         stage = self.stage
         if state["kind"] != stage.kind or state["config"] != config_to_dict(stage.model.config):
             raise TrainingError(
-                f"{self.folder.state} is of another model or kind of stage; choose another --run, or start afresh with "
+                f"{self.folder.state} is of another model or kind of stage; choose another --folder, or start afresh with "
                 "--fresh."
             )
         try:

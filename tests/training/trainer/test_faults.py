@@ -33,7 +33,7 @@ def start(tmp_path: Path) -> Iterator[Callable[[Recipe, Path], subprocess.Popen[
 
     def run(recipe: Recipe, folder: Path) -> subprocess.Popen[str]:
         recipe.save(tmp_path / "given.toml")
-        command = [sys.executable, "-m", "streamvc.training", str(tmp_path / "given.toml"), "--run", str(folder)]
+        command = [sys.executable, "-m", "streamvc.training", str(tmp_path / "given.toml"), "--folder", str(folder)]
         one_thread = {**os.environ, "OMP_NUM_THREADS": "1"}
         process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True, env=one_thread)
         begun.append(process)
