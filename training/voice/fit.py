@@ -106,7 +106,7 @@ def fit(
             lost = content_distance(model, speech, theirs.content, True)
             loss = settings.own * copied + settings.likeness * unlike + settings.words * lost
             if not torch.isfinite(loss):
-                raise TrainingError(f"The fit's loss became {float(loss)} at step {step}: try another --seed.")
+                raise TrainingError(f"The fit's loss became {float(loss.detach())} at step {step}: try another --seed.")
             optimiser.zero_grad(set_to_none=True)
             loss.backward()
             optimiser.step()

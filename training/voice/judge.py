@@ -30,7 +30,6 @@ TOLERATED = 0.003
 CONTENT_TOLERATED = 1.05
 SPECTRAL_TOLERATED = 1.02
 """Factors on what the zero-shot voice has."""
-_CROPS = 10
 _SPOKEN_FRAMES = 150
 _SEED = 7_919
 
@@ -47,10 +46,12 @@ class HeldOut:
         speech: [samples] at 16 kHz, levelled.
         register: mean and spread of the person's log f0.
         judges: who says how like the person a conversion is.
+        crops: of three seconds, drawn from the speech.
     """
 
     def __init__(
-        self, model: LiveModel, speech: Samples, register: tuple[float, float], judges: Sequence[Judge]
+        self, model: LiveModel, speech: Samples, register: tuple[float, float], judges: Sequence[Judge],
+        crops: int = 10,
     ) -> None:
         self.model, self.judges = model, list(judges)
         self.seconds = len(speech) / SAMPLE_RATE
@@ -59,8 +60,8 @@ class HeldOut:
         self.lessons = Lessons(model, register, 0.0, _SEED)
         own = OwnSpeech(speech, register, _SEED)
         samples = (CONTEXT + _SPOKEN_FRAMES) * FRAME
-        self.mine = self.lessons(*own.own(_CROPS, samples))
-        self.theirs = self.lessons(*own.others(_CROPS, samples))
+        self.mine = self.lessons(*own.own(crops, samples))
+        self.theirs = self.lessons(*own.others(crops, samples))
 
     @torch.no_grad()
     def measure(self, preset: Preset) -> Measures:
