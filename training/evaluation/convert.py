@@ -36,7 +36,7 @@ def model_converter(model: Model) -> Convert:
     def convert(source: Wave, target: Wave | str, /) -> Wave:
         voice, controls = voice_of(model, target)
         padded = torch.from_numpy(padded_to_frames(source, LOOK_AHEAD_FRAMES * FRAME))[None]
-        latent = torch.from_numpy(voice.latent.copy())[None]
+        latent = torch.from_numpy(voice.conditioning.copy())[None]
         with torch.inference_mode():
             audio, _ = model.step(padded, latent, torch.from_numpy(pack(voice, controls))[None])
         start = LOOK_AHEAD_FRAMES * FRAME
