@@ -74,7 +74,9 @@ class RunningGraph:
         frames = speech[: (WARM_UP + 1) * runtime.frame].reshape(-1, runtime.frame)
         for frame in frames[:-1]:
             _, state = runtime.step(frame, latent, controls, state)
-        given = [frames[-1][None], latent[None], controls[None], *state]
+        # The graph itself takes an adaptation as well, of zeros for a voice that has none.
+        conditioning = np.pad(latent, (0, runtime.adaptation_dim))
+        given = [frames[-1][None], conditioning[None], controls[None], *state]
         names = [value.name for value in self.model.graph.input]
         values = dict(zip(names, stack([tuple(given)] * streams), strict=True))
         open_graph = onnx.ModelProto()
