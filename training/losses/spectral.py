@@ -19,6 +19,9 @@ _SCALES = ((256, 40), (512, 64), (1024, 80), (2048, 120))
 _FLOOR = 1e-5
 _PAPER_SCALES = tuple(2**i for i in range(6, 12))
 _PAPER_BANDS = 64
+_PAPER_FLOOR = math.sqrt(_FLOOR)
+"""The same for magnitudes; without one, the logs of silence would be all that counts."""
+_TINY = 1e-10
 _SMALLEST_TRANSFORM = 256
 """Points below which some of 64 mel bands have no bin (7 with 128, 19 with 64)."""
 
@@ -52,11 +55,12 @@ class PaperSpectralLoss(nn.Module):
     """Multi-scale spectral reconstruction of SoundStream (section III-E, equations 4 and 5), which StreamVC uses.
 
     For windows s of 64 to 2,048 samples and hops of s / 4: the L1 distance of frames of 64-band mel spectra, and
-    sqrt(s / 2) times the L2 distance of their logs, added up over scales.
+    sqrt(s / 2) times the L2 distance of their logs.
 
-    SoundStream adds up frames, we average them: its other terms are averages over time, and the length of a crop would
-    else decide how much it counts beside them. Windows of 64 and 128 samples are transformed with zeros behind them, so
-    that each of the 64 bands has a bin; their bands are scaled to what they would add up without.
+    The paper writes sums over frames, bands and scales; here they are averages (root mean squares for L2). Its other
+    terms are averages too, and its weights suit no other reading: added up, the gradient of this loss was 100,000 times
+    that of the adversarial one (docs/training-losses.md). Windows of 64 and 128 samples are transformed with zeros
+    behind them, so that each of the 64 bands has a bin; their bands are scaled to what they would add up without.
     """
 
     def __init__(self) -> None:
@@ -74,14 +78,14 @@ class PaperSpectralLoss(nn.Module):
             window, mel = getattr(self, f"window{size}"), getattr(self, f"mel{size}")
             points = max(size, _SMALLEST_TRANSFORM)
             # The root of what is added to power keeps the gradient of a magnitude finite at 0.
-            a, b = (((_power(x, size, points, window) + _FLOOR**2).sqrt() @ mel) for x in (output, target))
+            a, b = (((_power(x, size, points, window) + _TINY).sqrt() @ mel) for x in (output, target))
             counted = _whole_frames(lengths, size, a.shape[1])
-            linear = (a - b).abs().sum(dim=-1)
-            logs = torch.log(a + _FLOOR) - torch.log(b + _FLOOR)
+            linear = (a - b).abs().mean(dim=-1)
+            logs = torch.log(a + _PAPER_FLOOR) - torch.log(b + _PAPER_FLOOR)
             # The norm has no gradient at 0, where nothing is to be learnt either.
-            logarithmic = (logs.square().sum(dim=-1) + _FLOOR**2).sqrt() - _FLOOR
+            logarithmic = (logs.square().mean(dim=-1) + _TINY).sqrt() - math.sqrt(_TINY)
             total = total + masked_mean(linear + math.sqrt(size / 2) * logarithmic, counted)
-        return total
+        return total / len(_PAPER_SCALES)
 
 
 def _power(x: Tensor, size: int, points: int, window: Tensor) -> Tensor:
