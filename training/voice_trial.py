@@ -80,7 +80,8 @@ def trial(
     if not made.is_file():
         train_voice(
             [*map(str, recordings), "-o", str(made), "--steps", str(options.steps), "--minutes", "600", "--threads",
-             str(options.threads), "--seed", str(options.seed), "--weights", str(weights)],
+             str(options.threads), "--seed", str(options.seed), "--weights", str(weights),
+             *["--no-verifier"] * options.no_verifier],
             "svc train voice",
         )  # fmt: skip
     fitted = Preset.load(made)
@@ -197,10 +198,12 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--steps", type=int, default=160, help="of the fit (default: 160)")
     parser.add_argument("--threads", type=int, default=1, help="of the processor (default: 1)")
     parser.add_argument("--seed", type=int, default=0, help="of the fit and of the choice of sentences (default: 0)")
+    parser.add_argument("--no-verifier", action="store_true", help="fit as where Resemblyzer is not installed")
     options = parser.parse_args(arguments)
 
     corpus, runtime = PackedCorpus(options.corpus), load_runtime("auto", options.weights)
     settings = f"{runtime.fingerprint}-{options.seconds:g}-{options.sources}-{options.steps}-{options.seed}"
+    settings += "-alone" * options.no_verifier
     folder: Path = options.out / settings
     folder.mkdir(parents=True, exist_ok=True)
     judges = Judges(("wer", "secs", "dvector"), options.out / "memory")
