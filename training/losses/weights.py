@@ -24,6 +24,7 @@ class LossWeights:
     swap: converted speech being named as its target by the model's own speech encoder.
     verified: converted speech being verified as its target by a frozen verification network.
     words: what was spoken keeping its content.
+    heard: what was spoken sounding like its source to a recogniser's encoder.
     buzz: pulses in unvoiced speech (source-filter decoder only).
 
     Raises:
@@ -37,6 +38,7 @@ class LossWeights:
     swap: float = 0.0
     verified: float = 0.0
     words: float = 0.0
+    heard: float = 0.0
     buzz: float = 0.0
 
     def __post_init__(self) -> None:

@@ -33,6 +33,8 @@ from streamvc.training.decoder import (
     register_table,
     speak,
 )
+from streamvc.training.listener import Listener
+from streamvc.training.losses.heard import heard_loss
 from streamvc.training.losses.masking import lengths_of, repeated, within
 from streamvc.training.losses.spectral import SpectralLoss
 from streamvc.training.losses.verified import verified_loss
@@ -68,6 +70,7 @@ class DecoderSettings(CriticSettings):
     speeds: tuple[float, float] = key((0.84, 1.19), "range of changed speeds", low=0.25, high=4)
     speed_share: float = key(0.4, "share of crops at another speed", low=0, high=1)
     keep_speakers: bool = key(False, "whether the speech encoder stays as it is")
+    heard_every: int = key(2, "steps between those in which the weight `heard` counts: a recogniser is large", low=1)
     held_out: int = key(24, "crops of held-out speakers that judge (an even number)", low=2)
     perturbation: PerturbationConfig = field(default_factory=PerturbationConfig)
     weights: LossWeights = field(default_factory=lambda: LossWeights(speaker=0.05))
@@ -75,7 +78,7 @@ class DecoderSettings(CriticSettings):
     @property
     def converts(self) -> bool:
         """Whether every second crop is also spoken in the voice of the next."""
-        return self.weights.swap > 0 or self.weights.verified > 0
+        return max(self.weights.swap, self.weights.verified, self.weights.heard) > 0
 
 
 class DecoderRows:
@@ -171,7 +174,8 @@ class DecoderStage(Stage):
     Raises (on construction):
         ConfigError: the model is not `live`.
         CorpusError: the corpus cannot be used.
-        RuntimeUnavailableError: the weight `verified` asks for Resemblyzer, which is not installed.
+        RuntimeUnavailableError: the weight `verified` asks for Resemblyzer, or `heard` for Whisper base, which is not
+            installed.
     """
 
     kind = "decoder"
@@ -191,6 +195,7 @@ class DecoderStage(Stage):
         self.critics: Critics | None = build_critics(settings, setup)
         self.spectral = SpectralLoss().to(setup.device)
         self.verifier = Verifier().to(setup.device) if settings.weights.verified else None
+        self.listener = Listener(bf16=setup.bf16).to(setup.device) if settings.weights.heard else None
         self.held_out: list[Batch] = []
         if valid:
             rows = DecoderRows(settings, model, corpus, valid, registers, plain=True)
@@ -209,7 +214,7 @@ class DecoderStage(Stage):
     def losses(self, heard: Any, batch: Batch, step: int) -> dict[str, Loss]:
         spoken: Spoken = heard
         weights, learner, lesson = self.settings.weights, self.learner, spoken.lesson
-        losses = self._judged(spoken)
+        losses = self._judged(spoken, hearing=step % self.settings.heard_every == 0)
         losses["named"] = Loss(learner.head(lesson.latent, lesson.speakers), weights.speaker)
         if weights.swap and spoken.converted is not None:
             speech = repeated(spoken.converted, spoken.lengths[::2])
@@ -217,7 +222,7 @@ class DecoderStage(Stage):
             losses["recognised"] = Loss(named, weights.swap)
         return losses
 
-    def _judged(self, spoken: Spoken) -> dict[str, Loss]:
+    def _judged(self, spoken: Spoken, hearing: bool = True) -> dict[str, Loss]:
         """The losses that need neither critics nor speakers of the training."""
         weights, model, bf16 = self.settings.weights, self.learner.model, self.setup.bf16
         lesson, converted = spoken.lesson, spoken.converted
@@ -233,6 +238,9 @@ class DecoderStage(Stage):
             speech, rows = (spoken.output, slice(None)) if converted is None else (converted, slice(None, None, 2))
             kept = content_distance(model, speech, lesson.content[rows], bf16, spoken.valid[rows])
             losses["words"] = Loss(kept, weights.words)
+        if self.listener and converted is not None and hearing:
+            heard = heard_loss(self.listener, converted, spoken.target[::2], spoken.lengths[::2])
+            losses["heard"] = Loss(heard, weights.heard)
         return losses
 
     def duel(self, heard: Any, step: int) -> Duel | None:
