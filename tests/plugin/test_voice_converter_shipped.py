@@ -5,6 +5,7 @@ from __future__ import annotations
 import gc
 import os
 import threading
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -13,6 +14,7 @@ import soxr
 from pedalboard.io import AudioFile
 
 from streamvc.plugin import VoiceConverter
+from streamvc.presets.store import resolve
 from streamvc.runtimes import load_runtime
 
 RATES = [8_000, 16_000, 22_050, 44_100, 48_000, 96_000, 192_000]
@@ -73,10 +75,20 @@ def test_the_voice_is_in_time_with_its_source(converter, speech):
     assert abs(int(np.argmax(fits)) - 100) <= 10
 
 
-def test_a_switch_lands_on_the_promised_sample_and_steps_no_further_than_the_voices_do(runtime, speech):
+@pytest.fixture
+def fitted(runtime):
+    """alice as a fit might leave her: a plainly heard change of the decoder's modulation."""
+    change = np.random.default_rng(8).standard_normal(runtime.adaptation_dim) * 0.1
+    return replace(resolve("alice"), name="fitted", adaptation=change)
+
+
+@pytest.mark.parametrize("second", ["arthur", "fitted"])
+def test_a_switch_lands_on_the_promised_sample_and_steps_no_further_than_the_voices_do(
+    runtime, speech, second, fitted
+):
     rate, block = 48_000, 480
     signal = soxr.resample(speech, 16_000, rate)
-    names = ("alice", "arthur")
+    names = ("alice", fitted if second == "fitted" else second)
     steady = [np.concatenate(stream(VoiceConverter(n, runtime=runtime), signal, rate, block)) for n in names]
     converter = VoiceConverter("alice", runtime=runtime)
     converter.preload(names)

@@ -3,6 +3,7 @@ from __future__ import annotations
 import sys
 import threading
 import tracemalloc
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -91,6 +92,20 @@ def test_a_morph_is_the_blend_of_its_presets(play, value):
     assert converter.voice == expected.voice()
     assert converter.pitch_semitones == expected.pitch
     assert play(program(1), control(1, value)).voice == expected.voice()
+
+
+def test_a_morph_takes_its_part_of_a_fit(new_converter, store):
+    change = np.linspace(-1, 1, 8).astype(np.float32)
+    replace(resolve("full"), adaptation=change).save(store / "full.npz", overwrite=True)
+    converter, switcher = new_converter(), PresetSwitcher(MidiMap.from_table(MAP))
+    converter.engine.runtime.adaptation_dim = 8
+    for value, share in ((32, 0.25), (64, 0.5), (127, 1.0)):
+        switcher.handle(control(2, value))
+        switcher.apply(converter)
+        assert converter.voice.adaptation == pytest.approx(share * change)
+    switcher.handle(control(2, 0))
+    switcher.apply(converter)
+    assert converter.voice.adaptation is None
 
 
 def test_a_morph_begins_at_the_voice_that_was_chosen_last(play):
