@@ -8,6 +8,7 @@ import sys
 
 import numpy as np
 import pytest
+import soundfile
 
 from streamvc.errors import CorpusError
 
@@ -18,10 +19,14 @@ def test_help_lists_the_commands(svc):
     lines = {line.split()[0]: line.split()[1:] for line in result.out.splitlines() if line.startswith("  ")}
     assert lines["corpus"]
     assert lines["units"]
+    assert lines["run"]
+    assert lines["recipes"]
+    assert lines["export"]
 
 
 @pytest.mark.parametrize(
-    "arguments", [["corpus", "--help"], ["corpus", "build", "-h"], ["units", "-h"], ["units", "fit", "-h"]]
+    "arguments", [["corpus", "--help"], ["corpus", "build", "-h"], ["units", "-h"], ["units", "fit", "-h"],
+     ["run", "--help"], ["recipes", "--help"], ["export", "--help"]],
 )
 def test_help_loads_nothing_heavy(arguments):
     code = (
@@ -43,6 +48,8 @@ def test_help_loads_nothing_heavy(arguments):
     [
         ["corpus"], ["corpus", "build"], ["corpus", "build", "--out", "x", "--jobs", "0", "folder=."], ["units", "fit"],
         ["units", "label", "x", "--units", "1"], ["units", "label", "x", "--teacher", "nobody"],
+        ["run"], ["run", "smoke", "--steps", "0"], ["run", "smoke", "--minutes", "-1"], ["export", "x"],
+        ["run", "smoke", "--resume", "--fresh"],
         ["units", "label", "x", "--model", "y"], ["units", "label", "x", "--codebook", "y.npy"],
     ],
 )  # fmt: skip
@@ -97,3 +104,80 @@ def test_units_of_a_teacher_that_is_no_model(svc, folder):
     result = svc("train", "units", "fit", "corpus", "--teacher", "hubert", "--model", "empty")
     assert result.code == 6
     assert "has no config.json of a model" in result.err
+
+
+def libritts(root, make_speech):
+    """LibriTTS in miniature: two readers to train on, one held out."""
+    readers = (("train-clean-100", "14", 120.0), ("train-clean-100", "19", 200.0), ("dev-clean", "61", 150.0))
+    for subset, reader, hz in readers:
+        for number in range(3):
+            path = root / subset / reader / "208" / f"{reader}_208_00000{number}_000000.wav"
+            path.parent.mkdir(parents=True, exist_ok=True)
+            soundfile.write(path, make_speech(hz, 3.0, number), 24_000)
+            path.with_suffix("").with_suffix(".normalized.txt").write_text("Something is said.")
+    rows = ["14 | F | train-clean-100 | 25 | A", "19 | M | train-clean-100 | 25 | B", "61 | M | dev-clean | 8 | C"]
+    (root / "SPEAKERS.txt").write_text("\n".join(rows))
+
+
+def make_speech(hz, seconds, seed):
+    """Vowels and hisses at 24 kHz, from the corpus of the smoke recipe."""
+    from streamvc.training.synthetic import speak
+
+    samples, _ = speak(hz, 1.0, seconds, seed)
+    return np.interp(np.arange(int(len(samples) * 1.5)) / 1.5, np.arange(len(samples)), samples)
+
+
+SMALL_PAPER = [
+    "--set", "model.content_channels=4", "--set", "model.speech_channels=2", "--set", "model.decoder_channels=4",
+    "--set", "paper.critic_width=0.1", "--set", "paper.batch=2", "--set", "paper.frames=40", "--set",
+    "paper.reference_frames=40", "--set", "paper.critic_samples=8000", "--set", "paper.held_out=2", "--set",
+    "paper.log_every=4", "--set", "paper.rate=1e-3", "--set", "paper.warm_up=0", "--set", "tensorboard=false",
+]  # fmt: skip
+
+
+def test_the_paper_is_trained_from_libritts_by_the_documented_commands(svc, folder):
+    reason = "HuBERT needs transformers: pip install 'streamvc[hubert]'"
+    transformers = pytest.importorskip("transformers", reason=reason)
+    libritts(folder / "LibriTTS", make_speech)
+    hubert = transformers.HubertConfig(hidden_size=16, num_hidden_layers=7, num_attention_heads=2, intermediate_size=16)
+    transformers.HubertModel(hubert).save_pretrained(folder / "hubert")
+    (folder / "hubert/preprocessor_config.json").write_text('{"do_normalize": true}')
+    assert svc("train", "corpus", "build", "--out", "corpus", "libritts=LibriTTS").code == 0
+    teacher = ["--teacher", "hubert", "--model", "hubert"]
+    fitted = svc("train", "units", "fit", "corpus", *teacher, "--units", "12")
+    assert fitted.code == 0, fitted.err
+    assert svc("train", "units", "label", "corpus", *teacher).code == 0
+    trained = svc("train", "run", "paper-libritts", "--corpus", "corpus", "--steps", "24", *SMALL_PAPER)
+    assert trained.code == 0, trained.err
+    log = [json.loads(line) for line in (folder / "runs/paper-libritts/paper/metrics.jsonl").read_text().splitlines()]
+    for name in ("units", "spectral", "critic"):
+        values = [line[name] for line in log if name in line]
+        assert values[-1] < values[0], name
+    held_out = [line["valid_loss"] for line in log if "valid_loss" in line]
+    assert held_out[-1] < held_out[0]
+    exported = svc("train", "export", "runs/paper-libritts", "-o", "exported", "--no-onnx")
+    assert exported.code == 0, exported.err
+    assert (folder / "exported/paper.safetensors").is_file()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "sentence"),
+    [
+        (["run", "smoek"], 7, "No recipe is named 'smoek'; did you mean 'smoke'; shipped are"),
+        (["run", "live-packages"], 7, "The stage content needs a corpus; give --set corpus=DIR"),
+        (["run", "smoke", "--set", "content.bach=3"], 7, "content has no key 'bach'; did you mean 'batch'"),
+        (["run", "smoke", "--corpus", "nowhere"], 8, "nowhere has no index.jsonl; build it with"),
+        (["run", "smoke", "--resume"], 9, "runs/smoke holds no run to go on with"),
+        (["run", "smoke", "--set", "device=cuda"], 10, "No CUDA device is found; give --set device=cpu"),
+        (["export", "nowhere", "-o", "x"], 9, "There is no run at nowhere"),
+    ],
+)  # fmt: skip
+def test_what_goes_wrong_in_training_is_a_sentence(svc, folder, arguments, code, sentence):
+    import torch
+
+    if "device=cuda" in arguments and torch.cuda.is_available():
+        pytest.skip("there is a CUDA device")
+    result = svc("train", *arguments)
+    assert result.code == code
+    assert sentence in result.err
+    assert "Traceback" not in result.err

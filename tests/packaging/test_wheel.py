@@ -28,7 +28,8 @@ def test_wheel_holds_the_declared_packages_and_their_data(repository: Path, whee
         expected |= {f"{package.replace('.', '/')}/{file.name}" for file in folder.glob("*.py")}
     expected |= {f"streamvc/weights/{file.name}" for file in (repository / "streamvc" / "weights").iterdir()}
     expected |= {f"streamvc/presets/data/{file.name}" for file in (repository / "presets" / "data").glob("*.npz")}
-    expected |= {f"streamvc/training/{file.name}" for file in (repository / "training").glob("*.toml")}
+    training = repository / "training"
+    expected |= {f"streamvc/training/{file.relative_to(training)}" for file in training.glob("**/*.toml")}
     installed = {name for name in wheel_files if ".dist-info" not in PurePosixPath(name).parts[0]}
     assert installed == expected
 
