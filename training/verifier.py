@@ -2,7 +2,7 @@
 
 It was trained on thousands of speakers, many more than our corpora have, and so knows in what people differ. Training
 uses it in two places: the speech encoder learns to predict its embeddings (`training/speaker.py`), and converted speech
-should get the embedding of its target (`training/decoder.py --verified`). Speaker similarity by the same network then
+should get the embedding of its target (the weight `verified` of stage 2). Speaker similarity by the same network then
 flatters; the d-vector of the evaluation is the judge that no training has seen.
 """
 

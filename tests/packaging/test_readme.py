@@ -105,18 +105,23 @@ def test_latency_table_is_what_the_code_says() -> None:
         assert (str(report.samples), f"{report.ms:.1f}") == (samples, milliseconds), rate
 
 
-def test_modules_of_the_training_section_answer() -> None:
+def test_commands_of_the_training_section_answer() -> None:
     """One interpreter for all of them: loading torch takes seconds."""
     modules = sorted(set(re.findall(r"python -m (streamvc[\w.]+)", README)))
-    assert len(modules) >= 6
+    commands = sorted(set(re.findall(r"svc train (\w+)", README)))
+    assert modules
+    assert {"run", "export", "corpus", "units"} <= set(commands)
+    calls = [(module, ["--help"]) for module in modules]
+    calls += [("streamvc.cli.main", ["train", command, "--help"]) for command in commands]
     code = (
         "import runpy, sys\n"
-        f"for module in {modules!r}:\n"
-        "    sys.argv = [module, '--help']\n"
+        f"for module, arguments in {calls!r}:\n"
+        "    sys.argv = [module, *arguments]\n"
+        "    sys.modules.pop(module, None)\n"
         "    try:\n"
         "        runpy.run_module(module, run_name='__main__', alter_sys=True)\n"
         "    except SystemExit as stop:\n"
-        "        assert not stop.code, module\n"
+        "        assert not stop.code, (module, arguments)\n"
         "    else:\n"
         "        raise AssertionError(f'{module} is no command')\n"
     )
