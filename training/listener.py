@@ -47,9 +47,10 @@ class Listener(nn.Module):
         spectrum = torch.stft(padded, WINDOW, HOP, window=self.window, center=False, return_complex=True)
         power = spectrum.real.square() + spectrum.imag.square()
         logarithm = (self.filters @ power).clamp_min(1e-10).log10()
-        return (torch.maximum(logarithm, logarithm.amax(dim=(1, 2), keepdim=True) - 8.0) + 4.0) / 4.0
+        mel: Tensor = (torch.maximum(logarithm, logarithm.amax(dim=(1, 2), keepdim=True) - 8.0) + 4.0) / 4.0
+        return mel
 
     def forward(self, speech: Tensor) -> Tensor:
         with torch.autocast(speech.device.type, torch.bfloat16, enabled=self.bf16):
-            features = self.encoder(self.mel(speech), (self.layer,))[0]
+            features: Tensor = self.encoder(self.mel(speech), (self.layer,))[0]
         return features.float()

@@ -320,7 +320,8 @@ class Decoder(StreamingModule):
         excitations = (pulses.to(cepstra.dtype), noise)
         spectra = [self.pulse_phase(shaped[..., :order]), self.noise_phase(shaped[..., order:])]
         if formant is not None:
-            spectra = [shift_formants(*spectrum, torch.exp(formant * SEMITONE)) for spectrum in spectra]
+            ratio = torch.exp(formant * SEMITONE)
+            spectra = [shift_formants(log_magnitude, angle, ratio) for log_magnitude, angle in spectra]
         both = torch.cat([log_magnitude for log_magnitude, _ in spectra], dim=-1)
         power = torch.logsumexp(2 * both, dim=-1, keepdim=True) - math.log(self.config.spectrum // 2 + 1)
         gain = level - power / 2

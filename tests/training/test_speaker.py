@@ -17,6 +17,8 @@ from streamvc.errors import CorpusError
 from streamvc.model.live import LiveModel
 from streamvc.training import speaker
 from streamvc.training.speaker_pool import CLIP_FRAMES
+from streamvc.training.stages.base import Setup
+from streamvc.training.stages.speaker import SpeakerSettings, SpeakerStage
 from streamvc.training.trainer.launch import train
 from streamvc.training.trainer.recipe import parse_recipe
 from streamvc.training.verifier import EMBEDDING
@@ -67,6 +69,21 @@ def test_it_learns_the_embeddings_and_resumes(pool: Path, tmp_path: Path) -> Non
             assert torch.equal(getattr(after, part).state_dict()[key], value), key
     weight = "project.weight"
     assert not torch.equal(after.speech_encoder.state_dict()[weight], before.speech_encoder.state_dict()[weight])
+
+
+def test_a_whitened_encoder_starts_with_embeddings_that_agree(pool: Path) -> None:
+    torch.manual_seed(0)
+    config = {"name": "live", "speech_width": 64, "speech_blocks": 2, "encoder_width": 16, "encoder_blocks": 1}
+    config |= {"decoder_width": 16, "decoder_blocks": 1, "fine_width": 16, "fine_blocks": 1}
+    clips, wanted = speaker.Pool(pool).batch(np.arange(12))
+    agree = {}
+    for count in (0, 12):
+        model = LiveModel(config_from_dict(config))  # type: ignore[arg-type]
+        settings = SpeakerSettings(pool=str(pool), judged=False, whiten=count)
+        stage = SpeakerStage(settings, model, Setup(seed=0, bf16=False, device=torch.device("cpu")))
+        _, predicted = stage.learner({"mel": model.content_features(clips)[0]})
+        agree[count] = speaker.agreement(predicted, wanted, stage.centre).mean().item()
+    assert agree[12] > 0.8 > agree[0] + 0.5
 
 
 def test_agreement_ignores_what_all_voices_share() -> None:

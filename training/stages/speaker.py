@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 
@@ -22,6 +23,7 @@ from streamvc.training.trainer.batches import Batch, Draw
 from streamvc.training.trainer.keys import key
 from streamvc.training.trainer.settings import StageSettings
 from streamvc.training.verifier import EMBEDDING, Verifier
+from streamvc.training.whitening import solve, whiten_encoder
 
 
 @dataclass(frozen=True)
@@ -38,6 +40,7 @@ class SpeakerSettings(StageSettings):
     corpus: str = key("", "packed corpus whose held-out speakers judge; empty: that of the recipe")
     judged: bool = key(True, "whether held-out speakers of the corpus judge (this needs Resemblyzer)")
     strength: float = key(0.5, "strength of the perturbation of spectra", low=0)
+    whiten: int = key(0, "clips on which latents are made white before the first step; 0: they stay as they are", low=0)
 
 
 class PoolRows:
@@ -103,7 +106,18 @@ class SpeakerStage(Stage):
         self.rows = PoolRows(pool, model, settings.strength)
         self.learner: SpeakerLearner = SpeakerLearner(model, self.centre.cpu(), setup)
         self.setup = setup
+        if settings.whiten:
+            self._whiten(pool)
         self.held_out = held_out_clips(PackedCorpus(settings.corpus), Verifier()) if settings.judged else None
+
+    def _whiten(self, pool: Pool) -> None:
+        model = self.learner.model
+        rows = np.linspace(0, len(pool.speakers) - 1, self.settings.whiten).astype(int)
+        parts = [pool.batch(part) for part in np.array_split(rows, max(1, len(rows) // 32))]
+        with torch.no_grad():
+            mels = [model.content_features(speech)[0] for speech, _ in parts]
+        latents = whiten_encoder(model.speech_encoder, mels)
+        solve(self.learner.predict, latents, torch.cat([embedding for _, embedding in parts]))
 
     @property
     def seconds(self) -> float:
@@ -135,6 +149,8 @@ class SpeakerStage(Stage):
         return result | {f"teacher_{key}": value for key, value in teacher.items()}
 
     def start_from(self, state: dict[str, Any]) -> None:
+        if self.settings.whiten:
+            return  # what was predicted from other latents does not fit
         values = state["average"]["values"]
         own = self.learner.predict.state_dict()
         found = {name: values.get(f"predict.{name}") for name in own}

@@ -1,4 +1,4 @@
-"""Word supervision, judged by the encoder of Whisper's shape with weights of chance: speech far from its source costs."""
+"""Word supervision, judged by an encoder of Whisper's shape with weights of chance: other speech costs."""
 
 from __future__ import annotations
 
