@@ -6,6 +6,7 @@ may prepare rows in any order: there is no state of a generator to keep.
 
 from __future__ import annotations
 
+import signal
 from collections.abc import Iterator
 from typing import Any, Protocol
 
@@ -83,9 +84,14 @@ def batches(
     order = _Order(first, batch, pieces, rank, world, same)
     loader: DataLoader[Any] = DataLoader(
         _Table(rows, seed), batch_sampler=order, num_workers=workers,
-        persistent_workers=workers > 0, collate_fn=collate,
+        persistent_workers=workers > 0, collate_fn=collate, worker_init_fn=_ignore_interrupts,
     )
     return iter(loader)
+
+
+def _ignore_interrupts(worker: int) -> None:
+    """Ctrl-C reaches all processes of a terminal; the first one decides when to stop."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
 
 
 def collate(rows: list[Batch]) -> Batch:

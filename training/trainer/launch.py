@@ -128,7 +128,7 @@ def _prepare(recipe: Recipe, folder: Path, fresh: bool, resume: bool) -> None:
 
         if config_to_dict(load_recipe(str(known)).model) != config_to_dict(recipe.model):
             raise ConfigError(
-                f"{folder} holds a run of a model of other sizes; choose another --folder, or start afresh with --fresh."
+                f"{folder} holds a run of a model of other sizes; choose another --folder, or begin anew with --fresh."
             )
     StageFolder(folder)  # makes it, or says why not
     recipe.save(known)

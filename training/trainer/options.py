@@ -31,7 +31,7 @@ examples:
 def add_run_options(parser: argparse.ArgumentParser) -> None:
     """The options of a run."""
     parser.add_argument("recipe", metavar="RECIPE", help="name of a shipped recipe, or the path of a .toml file")
-    parser.add_argument("--folder", type=Path, metavar="DIR", help="folder of the run (default: runs/NAME of the recipe)")
+    parser.add_argument("--folder", type=Path, metavar="DIR", help="of the run (default: runs/NAME of the recipe)")
     parser.add_argument("--corpus", metavar="DIR", help="packed corpus; the same as --set corpus=DIR")
     parser.add_argument(
         "--set", action="append", default=[], metavar="KEY=VALUE", dest="overrides",

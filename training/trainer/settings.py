@@ -44,7 +44,10 @@ class StageSettings:
         0.999, "decay of the moving average of the weights, which is what is kept", low=0, high=0.999999
     )
     evaluate_every: int = key(500, "steps between evaluations on held-out speech; one follows at the end", low=1)
-    best_by: str = key("", "held-out measure that chooses best.safetensors; empty: the stage's own choice")
+    best_by: str = key(
+        "", "held-out measure that chooses best.safetensors, with - before it where less is better; empty: the stage's "
+        "own choice; `last`: the newest weights",
+    )
     log_every: int = key(50, "steps between lines of the log", low=1)
     show_every: int = key(1000, "steps between sounds and pictures in TensorBoard (0: none)", low=0)
     checkpoint_minutes: float = key(

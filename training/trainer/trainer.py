@@ -95,8 +95,8 @@ class Trainer:
         stage = self.stage
         if state["kind"] != stage.kind or state["config"] != config_to_dict(stage.model.config):
             raise TrainingError(
-                f"{self.folder.state} is of another model or kind of stage; choose another --folder, or start afresh with "
-                "--fresh."
+                f"{self.folder.state} is of another model or kind of stage; choose another --folder, or begin anew "
+                "with --fresh."
             )
         try:
             stage.learner.load_state_dict(state["learner"])
@@ -277,8 +277,9 @@ class Trainer:
                 self.watcher.log(self.folder, self.step, self.clock.minutes, found)
             measure = self.stage.settings.best_by or self.stage.best_by
             name = measure.removeprefix("-")
-            if found and name not in found:
-                raise ConfigError(f"{self.name}.best_by is {measure!r}; it measures {', '.join(sorted(found))}.")
+            if found and name not in found and name != "last":
+                known = ", ".join(sorted(found))
+                raise ConfigError(f"{self.name}.best_by is {measure!r}; the stage measures {known}, or give `last`.")
             value = found.get(name)
             if value is None or self._better(value, measure.startswith("-")):
                 self._write(self.folder.best, {"measure": name, "value": value} if value is not None else {})

@@ -11,7 +11,7 @@ import pytest
 import torch
 
 from streamvc.checkpoint import load_model, read_metadata
-from streamvc.errors import TrainingError
+from streamvc.errors import ConfigError, TrainingError
 from streamvc.training.content import averaged_encoder
 from streamvc.training.loop import check_finite
 from streamvc.training.trainer.average import Average
@@ -128,5 +128,9 @@ def test_the_best_weights_are_those_that_did_best_on_held_out_speech(make_recipe
     assert best["measure"] == "valid_accuracy"
     assert best["value"] == pytest.approx(max(found.values()), rel=1e-4)
     assert found[best["step"]] == pytest.approx(max(found.values()))
+    train(make_recipe("content", steps=9, rate=0.02, best_by="last"), tmp_path / "last")
+    assert read_metadata(tmp_path / "last/content/best.safetensors")["provenance"]["step"] == 9
+    with pytest.raises(ConfigError, match=r"content.best_by is 'accuracy'; the stage measures"):
+        train(make_recipe("content", best_by="accuracy"), tmp_path / "wrong")
     lines = [json.loads(line) for line in (tmp_path / "run/content/metrics.jsonl").read_text().splitlines()]
     assert all(line["speed"] > 0 for line in lines if "loss" in line and line["step"] > 1)
