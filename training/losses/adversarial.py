@@ -64,7 +64,7 @@ def feature_loss(
 
 
 def _mean(values: Tensor, share: Tensor | None) -> Tensor:
-    if share is None or values.ndim < 3:
+    if share is None:
         return values.mean()
     steps = values.shape[2]
     # A step counts if its middle lies in the speech.
