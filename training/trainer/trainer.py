@@ -139,6 +139,7 @@ class Trainer:
             self._learn([self._there(next(rows)) for _ in range(s.accumulate)], control.minutes)
             self.step += 1
             self.heard += s.batch * stage.seconds
+            self.watcher.heard(s.batch * stage.seconds)
             if self.step % s.log_every == 0:
                 self._log()
             if self.step % s.evaluate_every == 0:
@@ -147,7 +148,7 @@ class Trainer:
                 with self._averaged():
                     self.watcher.show(self.step, stage.sounds())
             control = self._agree()
-            self.watcher.stepped(self.step, s.steps, s.batch * stage.seconds, control.minutes, s.minutes)
+            self.watcher.stepped(self.step, s.steps, control.minutes, s.minutes)
             if control.save:
                 self._save(control.minutes)
         finished = s.finished(self.step, control.minutes)

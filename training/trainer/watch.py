@@ -26,8 +26,8 @@ class Watcher:
     def __init__(self, label: str, board: Board | None = None, quiet: bool = False) -> None:
         self.label, self.board, self.quiet = label, board, quiet
         self.bar: Any = None
-        self.since = time.monotonic()
-        self.seconds = 0.0
+        self.since = self.begun = time.monotonic()
+        self.seconds = self.all_seconds = 0.0
 
     def resume(self, step: int) -> None:
         """Go on at a step: what TensorBoard has of later ones is dropped."""
@@ -39,9 +39,13 @@ class Watcher:
         """Before the first step."""
         self.say(f"begins{f', {steps} steps' if steps else ''}")
 
-    def stepped(self, step: int, steps: int, seconds: float, minutes: float, limit: float) -> None:
-        """After a step that heard so many seconds of speech."""
+    def heard(self, seconds: float) -> None:
+        """A step has heard so many seconds of speech."""
         self.seconds += seconds
+        self.all_seconds += seconds
+
+    def stepped(self, step: int, steps: int, minutes: float, limit: float) -> None:
+        """After a step and what followed it: move the bar."""
         if self.quiet or not sys.stderr.isatty():
             return
         if self.bar is None:
@@ -53,7 +57,8 @@ class Watcher:
             )
         self.bar.update()
         left = f", {minutes:.1f} of {limit:g} min" if limit else ""
-        self.bar.set_postfix_str(f"{self.speed():.0f} s of audio per s{left}", refresh=False)
+        speed = self.all_seconds / max(1e-9, time.monotonic() - self.begun)
+        self.bar.set_postfix_str(f"{speed:.1f} s of audio per s{left}", refresh=False)
 
     def speed(self) -> float:
         """Seconds of audio per second since the last :meth:`tick`."""

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import io
 import itertools
 import json
+import re
 from pathlib import Path
 
 import numpy as np
@@ -16,8 +18,10 @@ from streamvc.training.content import averaged_encoder
 from streamvc.training.loop import check_finite
 from streamvc.training.trainer.average import Average
 from streamvc.training.trainer.batches import Draw, batches
+from streamvc.training.trainer.folder import StageFolder
 from streamvc.training.trainer.launch import train
 from streamvc.training.trainer.schedule import learning_rate
+from streamvc.training.trainer.watch import Watcher
 
 
 @pytest.mark.parametrize("schedule", ["cosine", "linear", "exponential", "constant"])
@@ -133,4 +137,25 @@ def test_the_best_weights_are_those_that_did_best_on_held_out_speech(make_recipe
     with pytest.raises(ConfigError, match=r"content.best_by is 'accuracy'; the stage measures"):
         train(make_recipe("content", best_by="accuracy"), tmp_path / "wrong")
     lines = [json.loads(line) for line in (tmp_path / "run/content/metrics.jsonl").read_text().splitlines()]
-    assert all(line["speed"] > 0 for line in lines if "loss" in line and line["step"] > 1)
+    assert all(line["speed"] > 0 for line in lines if "loss" in line)
+
+
+def test_a_terminal_shows_how_fast_and_how_far(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    class Terminal(io.StringIO):
+        def isatty(self) -> bool:
+            return True
+
+    shown = Terminal()
+    monkeypatch.setattr("sys.stderr", shown)
+    watcher = Watcher("decoder")
+    watcher.begin(100)
+    for step in range(1, 4):
+        watcher.heard(30.0)
+        watcher.stepped(step, 100, 1.5, 20.0)
+        watcher.bar.refresh()
+    watcher.log(StageFolder(tmp_path), 3, 1.5, {"loss": 0.5})
+    watcher.end()
+    text = shown.getvalue()
+    assert "3/100" in text
+    assert re.search(r"\d+\.\d s of audio per s, 1.5 of 20 min", text)
+    assert 'decoder: {"step": 3, "minutes": 1.5, "loss": 0.5}\n' in text
