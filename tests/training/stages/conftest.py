@@ -19,6 +19,7 @@ from streamvc.training.stages.base import Setup, Stage
 from streamvc.training.stages.content import ContentSettings, ContentStage
 from streamvc.training.stages.decoder import DecoderSettings, DecoderStage
 from streamvc.training.stages.paper import PaperSettings, PaperStage
+from streamvc.training.stages.robust import RobustSettings, RobustStage
 
 LIVE = LiveConfig(
     encoder_width=16, encoder_blocks=2, speech_width=16, speech_blocks=1, decoder_width=16, decoder_blocks=1,
@@ -51,7 +52,7 @@ def model(request: pytest.FixtureRequest) -> Model:
 def make_stage(
     corpus_folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> Callable[..., Stage]:
-    """`make_stage("content" | "decoder" | "paper", key=value)` in float32, with every loss that the stage has."""
+    """`make_stage(kind, key=value)` in float32, with every loss that the stage has."""
 
     def make(kind: str, **keys: Any) -> Stage:
         torch.manual_seed(0)
@@ -60,6 +61,8 @@ def make_stage(
         if kind == "content":
             model = build_model(LIVE)
             return ContentStage(ContentSettings(corpus=corpus, units=("loudness",), dropout=0.0, **keys), model, setup)
+        if kind == "robust":
+            return RobustStage(RobustSettings(corpus=corpus, held_out=2, **keys), build_model(LIVE), setup)
         if kind == "paper":
             settings = PaperSettings(
                 corpus=corpus, units="loudness", reference_frames=40, held_out=2, **{**CRITICS, **keys}

@@ -16,7 +16,7 @@ from streamvc.training.perturbation import EFFECTS, PerturbationConfig
 from streamvc.training.stages.base import Stage
 from streamvc.training.trainer.batches import Batch, draw_rows
 
-FRAMES = {"content": 200, "decoder": 168, "paper": 200}
+FRAMES = {"content": 200, "robust": 200, "decoder": 168, "paper": 200}
 """Of a crop: with the decoder's context all are 200, and utterances have 150 to 185."""
 ROWS = 4
 
@@ -34,7 +34,7 @@ def with_noise_in_padding(batch: Batch, seed: int) -> Batch:
     for name, values in batch.items():
         if name in ("samples", "heard"):
             speech = within(frames * 320, values.shape[-1])
-        elif name in ("view", "views"):
+        elif name in ("view", "views", "clean"):
             speech = within(frames, values.shape[-1]).reshape(len(values), *[1] * (values.ndim - 2), -1)
         else:
             continue
@@ -42,7 +42,7 @@ def with_noise_in_padding(batch: Batch, seed: int) -> Batch:
     return changed
 
 
-@pytest.mark.parametrize("kind", ["content", "decoder", "paper"])
+@pytest.mark.parametrize("kind", ["content", "robust", "decoder", "paper"])
 def test_no_loss_and_no_gradient_of_a_stage_depends_on_the_padding(
     make_stage: Callable[..., Stage], all_losses: Callable[..., dict[str, Tensor]], kind: str
 ) -> None:
