@@ -7,6 +7,7 @@ import shutil
 import signal
 import subprocess
 import sys
+import time
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -15,7 +16,7 @@ import numpy as np
 import pytest
 import soundfile
 
-from streamvc.errors import AudioError, CheckpointError, OutputError, PresetError
+from streamvc.errors import AudioError, CheckpointError, ConfigError, OutputError, PresetError
 from streamvc.presets.fitted import Fitted
 from streamvc.presets.format import Preset
 
@@ -137,6 +138,7 @@ def test_what_can_be_refused_at_once_is(svc, folder, recordings, model):
     Path("there.npz").write_bytes(b"")
     refusals = [
         (["recordings", "-o", "there.npz"], OutputError, "exists already"),
+        (["recordings", "-o", "no/a.npz"], OutputError, "The folder no does not exist"),
         (["recordings", "-o", "a.npz", "--name", "a/b"], PresetError, "cannot be a preset's"),
         (["recordings", "--name", "alice"], PresetError, "built-in voice"),
         (["nowhere", "-o", "a.npz"], AudioError, "does not exist"),
@@ -148,6 +150,18 @@ def test_what_can_be_refused_at_once_is(svc, folder, recordings, model):
         assert words in result.err
         assert result.err.count("\n") == 1
     assert not Path("a.npz").exists()
+
+
+def test_the_paper_s_model_is_refused(svc, recordings, tmp_path):
+    from streamvc.checkpoint import save_model
+    from streamvc.config import PaperConfig
+    from streamvc.model import build_model
+
+    small = PaperConfig(content_channels=4, speech_channels=4, decoder_channels=4)
+    save_model(build_model(small), tmp_path / "p.safetensors")
+    result = svc("train", "voice", "recordings", "-o", "a.npz", "--weights", tmp_path / "p.safetensors")
+    assert result.code == ConfigError.exit_code
+    assert "holds the paper's model" in result.err
 
 
 @pytest.mark.parametrize(
@@ -197,7 +211,7 @@ def test_an_interrupt_leaves_nothing_or_the_zero_shot_voice(
             break
     if keep:
         while not Path("alice.npz").exists() and process.poll() is None:
-            pass
+            time.sleep(0.1)
     process.send_signal(signal.SIGINT)
     _, errors = process.communicate(timeout=120)
     assert process.returncode == 130

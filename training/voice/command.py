@@ -105,6 +105,8 @@ def _check_free(options: argparse.Namespace) -> None:
     checked_name(options.name)
     if options.output is None:
         check_free(options.name, overwrite=options.overwrite)
+    elif not options.output.parent.is_dir():
+        raise OutputError(f"The folder {options.output.parent} does not exist: make it, or choose another output.")
     elif options.output.exists() and not options.overwrite:
         raise OutputError(f"{options.output} exists already: choose another file or allow overwriting (--overwrite).")
 

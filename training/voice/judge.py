@@ -25,6 +25,9 @@ SHARES = (1.0, 0.5)
 """How far from the zero-shot voice to where the fit ended is tried."""
 LEAST_GAIN = 0.005
 """Mean gain of likeness (cosine) below which a fit is not worth its file."""
+LEAST_GAIN_ALONE = 0.02
+"""The same for a fit without the verifier. Gains of 0.009 and 0.014 here were worth nothing with other people's
+sentences."""
 TOLERATED = 0.003
 """Loss of likeness by one judge that is noise."""
 CONTENT_TOLERATED = 1.05
@@ -96,21 +99,24 @@ class Verdict:
     why: str = ""
 
 
-def decide(before: Measures, tried: dict[float, Measures], judges: Sequence[str]) -> Verdict:
+def decide(
+    before: Measures, tried: dict[float, Measures], judges: Sequence[str], least_gain: float = LEAST_GAIN
+) -> Verdict:
     """Keep the share with the largest gain of those at which nothing is lost; none if there is no such.
 
     Args:
         before: measures of the zero-shot voice.
         tried: measures at each share.
         judges: names of the measures that are likenesses.
+        least_gain: of the mean likeness.
     """
     gains = {share: gain_of(before, after, judges) for share, after in tried.items()}
     order = sorted(tried, key=lambda share: -gains[share])
     for share in order:
-        if fault_of(before, tried[share], judges) is None:
+        if fault_of(before, tried[share], judges, least_gain) is None:
             return Verdict(share, before, tried[share])
     best = order[0]
-    return Verdict(0.0, before, tried[best], fault_of(before, tried[best], judges) or "")
+    return Verdict(0.0, before, tried[best], fault_of(before, tried[best], judges, least_gain) or "")
 
 
 def gain_of(before: Measures, after: Measures, judges: Sequence[str]) -> float:
@@ -118,15 +124,18 @@ def gain_of(before: Measures, after: Measures, judges: Sequence[str]) -> float:
     return float(np.mean([after[name] - before[name] for name in judges]))
 
 
-def fault_of(before: Measures, after: Measures, judges: Sequence[str]) -> str | None:
+def fault_of(
+    before: Measures, after: Measures, judges: Sequence[str], least_gain: float = LEAST_GAIN
+) -> str | None:
     """Why a voice is not better than before, or None."""
     if not all(np.isfinite(list(after.values()))):
         return "a measure is not a number"
     for name in judges:
         if after[name] < before[name] - TOLERATED:
             return f"less like the person by {name} ({before[name]:.3f} to {after[name]:.3f})"
-    if gain_of(before, after, judges) < LEAST_GAIN:
-        return "hardly more like the person"
+    gain = gain_of(before, after, judges)
+    if gain < least_gain:
+        return f"hardly more like the person ({gain:+.3f}, and {least_gain:g} is asked for)"
     if after[CONTENT] > CONTENT_TOLERATED * before[CONTENT]:
         return f"the content suffers ({before[CONTENT]:.3f} to {after[CONTENT]:.3f})"
     if after[SPECTRAL] > SPECTRAL_TOLERATED * before[SPECTRAL]:

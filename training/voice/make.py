@@ -16,7 +16,16 @@ from streamvc.presets.pitch import f0_statistics
 from streamvc.runtimes.speech import TorchSpeechEncoder
 from streamvc.training.voice import likeness
 from streamvc.training.voice.fit import FitSettings, Others, Told, fit
-from streamvc.training.voice.judge import CONTENT, SHARES, SPECTRAL, HeldOut, Verdict, decide
+from streamvc.training.voice.judge import (
+    CONTENT,
+    LEAST_GAIN,
+    LEAST_GAIN_ALONE,
+    SHARES,
+    SPECTRAL,
+    HeldOut,
+    Verdict,
+    decide,
+)
 from streamvc.training.voice.material import CorpusSpeech, OwnSpeech
 from streamvc.training.voice.segments import Segment, split
 
@@ -93,7 +102,8 @@ def make_voice(
     judges = likeness.judges(verifier) or [likeness.own_encoder(model)]
     held_out = HeldOut(model, kept_back, register, judges)
     tried = {share: held_out.measure(change.applied(zero_shot, share)) for share in SHARES}
-    verdict = decide(held_out.measure(zero_shot), tried, [judge.name for judge in judges])
+    least = LEAST_GAIN_ALONE if verifier is None else LEAST_GAIN
+    verdict = decide(held_out.measure(zero_shot), tried, [judge.name for judge in judges], least)
     result = everything
     if verdict.share:
         names = [*(judge.name for judge in judges), SPECTRAL, CONTENT]

@@ -43,7 +43,7 @@ def test_half_is_kept_where_the_whole_loses_something():
     ("changes", "why"),
     [
         ({"one": 0.69, "two": 0.9}, r"less like the person by one \(0.700 to 0.690\)"),
-        ({"one": 0.704, "two": 0.804}, "hardly more like the person"),
+        ({"one": 0.704, "two": 0.804}, r"hardly more like the person \(\+0.004, and 0.005 is asked for\)"),
         ({"one": 0.75, "two": 0.85, "content": 0.14}, r"the content suffers \(0.130 to 0.140\)"),
         ({"one": 0.75, "two": 0.85, "spectral": 0.95}, "own speech comes out worse"),
         ({"one": 0.75, "two": float("nan")}, "not a number"),
@@ -54,6 +54,12 @@ def test_what_loses_something_is_not_kept(changes, why):
     verdict = decide(BEFORE, dict.fromkeys(SHARES, after(**changes)), JUDGES)
     assert verdict.share == 0.0
     assert re.search(why, verdict.why)
+
+
+def test_more_can_be_asked_for():
+    tried = {1.0: after(one=0.715, two=0.815)}
+    assert decide(BEFORE, tried, JUDGES).share == 1.0
+    assert decide(BEFORE, tried, JUDGES, 0.02).share == 0.0
 
 
 @pytest.fixture(scope="module")
