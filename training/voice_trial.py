@@ -25,7 +25,7 @@ from streamvc.config import FRAME, SAMPLE_RATE
 from streamvc.engine import Engine
 from streamvc.errors import CorpusError
 from streamvc.presets.create import create_preset
-from streamvc.presets.format import Preset
+from streamvc.presets.format import Preset, check_model
 from streamvc.presets.recordings import Samples
 from streamvc.runtimes import Runtime, default_weights, load_runtime
 from streamvc.training.data import PackedCorpus, Utterance
@@ -81,7 +81,7 @@ def trial(
         train_voice(
             [*map(str, recordings), "-o", str(made), "--steps", str(options.steps), "--minutes", "600", "--threads",
              str(options.threads), "--seed", str(options.seed), "--weights", str(weights),
-             *["--no-verifier"] * options.no_verifier],
+             "--words", str(options.words), *["--no-verifier"] * options.no_verifier],
             "svc train voice",
         )  # fmt: skip
     fitted = Preset.load(made)
@@ -169,6 +169,7 @@ def _take(utterances: Sequence[Utterance], seconds: float) -> tuple[list[Utteran
 
 
 def _convert(runtime: Runtime, preset: Preset, source: Samples) -> Samples:
+    check_model(preset, runtime.fingerprint)
     engine = Engine(runtime, preset.voice(), preset.controls())
     late = engine.latency.look_ahead
     padded = padded_to_frames(source, late)
@@ -198,12 +199,13 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--steps", type=int, default=160, help="of the fit (default: 160)")
     parser.add_argument("--threads", type=int, default=1, help="of the processor (default: 1)")
     parser.add_argument("--seed", type=int, default=0, help="of the fit and of the choice of sentences (default: 0)")
+    parser.add_argument("--words", type=float, default=2.0, help="weight of keeping the words (default: 2)")
     parser.add_argument("--no-verifier", action="store_true", help="fit as where Resemblyzer is not installed")
     options = parser.parse_args(arguments)
 
     corpus, runtime = PackedCorpus(options.corpus), load_runtime("auto", options.weights)
     settings = f"{runtime.fingerprint}-{options.seconds:g}-{options.sources}-{options.steps}-{options.seed}"
-    settings += "-alone" * options.no_verifier
+    settings += f"-{options.words:g}" + "-alone" * options.no_verifier
     folder: Path = options.out / settings
     folder.mkdir(parents=True, exist_ok=True)
     judges = Judges(("wer", "secs", "dvector"), options.out / "memory")

@@ -169,7 +169,7 @@ def test_the_paper_s_model_is_refused(svc, recordings, tmp_path):
     [
         [], ["x"], ["x", "-o", "a.wav"], ["x", "-o", "a.npz", "--steps", "0"], ["x", "-o", "a.npz", "--batch", "1"],
         ["x", "-o", "a.npz", "--minutes", "0"], ["x", "-o", "a.npz", "--seed", "-1"],
-        ["x", "-o", "a.npz", "--sex", "x"],
+        ["x", "-o", "a.npz", "--sex", "x"], ["x", "-o", "a.npz", "--words", "nan"],
     ],
 )  # fmt: skip
 def test_a_misused_command_line_exits_with_2(svc, arguments):

@@ -71,7 +71,9 @@ def _fit(
     from streamvc.training.voice.make import make_voice
 
     assert verifier is None or isinstance(verifier, Verifier)
-    settings = FitSettings(steps=options.steps, minutes=options.minutes, batch=options.batch, seed=options.seed)
+    settings = FitSettings(
+        steps=options.steps, minutes=options.minutes, batch=options.batch, words=options.words, seed=options.seed
+    )
     used = {segment.file for segment in selection.segments}
     source = options.source or ", ".join(file.name for file in files if file in used)
 

@@ -46,6 +46,10 @@ def parser(prog: str) -> Parser:
     )
     fit.add_argument("--batch", type=_batch, default=8, metavar="N", help="crops in a step (default: 8)")
     fit.add_argument("--seed", type=_seed, default=0, metavar="N", help="of everything that is drawn (default: 0)")
+    fit.add_argument(
+        "--words", type=_weight, default=2.0, metavar="W",
+        help="weight of keeping the words (default: 2); more costs likeness",
+    )
     fit.add_argument("--corpus", type=Path, metavar="DIR", help="packed corpus whose people are converted as well")
     fit.add_argument("--weights", type=Path, metavar="FILE", help="model to fit for (default: the shipped one)")
     fit.add_argument(
@@ -83,6 +87,13 @@ def _minutes(text: str) -> float:
     value = float(text)
     if not 0.0 < value <= 600.0:
         raise argparse.ArgumentTypeError(f"{text} is not above 0 and at most 600")
+    return value
+
+
+def _weight(text: str) -> float:
+    value = float(text)
+    if not 0.0 <= value <= 100.0:
+        raise argparse.ArgumentTypeError(f"{text} is not from 0 to 100")
     return value
 
 
