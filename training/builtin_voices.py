@@ -4,14 +4,16 @@
 
 The table beside this file (`builtin_voices.toml`) says which speaker stands behind which name. All speech of a speaker
 is used, in the order of the utterances' names, so that equal weights and an equal corpus give equal files. With
-`--fit-steps` the latents are then fitted to the speakers (see `training/fit.py`).
+`--fit-steps` the voices are then fitted to the speakers (see `training/voice/`).
 """
 
 from __future__ import annotations
 
 import argparse
+import multiprocessing
 import tomllib
 from collections.abc import Sequence
+from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -29,8 +31,13 @@ from streamvc.presets.pitch import f0_statistics
 from streamvc.runtimes.speech import TorchSpeechEncoder
 from streamvc.training.corpora.splits import split_of
 from streamvc.training.data import PackedCorpus, Utterance
+from streamvc.training.voice.fit import FitSettings
 
 TABLE = Path(__file__).with_name("builtin_voices.toml")
+WORDS = 4.0
+"""Weight of a fit's keeping the content: words come before likeness in voices that everybody gets."""
+SHARE = 1.0
+"""Of the change that a fit finds."""
 SHORTEST_SECONDS = 20.0
 """Speech below which a speaker is no model for a voice that everybody gets."""
 _KEYS = {"name", "speaker", "sex", "description", "origin"}
@@ -116,39 +123,36 @@ def make_preset(voice: BuiltinVoice, corpus: PackedCorpus, model: Model, model_f
     )
 
 
-def fitted(
-    presets: Sequence[Preset],
-    voices: Sequence[BuiltinVoice],
-    corpus: PackedCorpus,
-    model: Model,
-    steps: int,
-    cache: Path,
-) -> list[Preset]:
-    """The presets with their latents fitted to the recordings of their speakers; `cache` keeps speakers' registers.
+def fitted(voice: BuiltinVoice, preset: Preset, corpus: Path, weights: Path, settings: FitSettings) -> Preset:
+    """A preset fitted to the recordings of its speaker, as `svc train voice --corpus` fits a voice.
+
+    All speech of the speaker is learnt from and the fit is kept as it is: what fits do to words and likeness is
+    measured on other people (training/voice_trial.py), and the built-in voices are evaluated together.
 
     Raises:
         RuntimeUnavailableError: resemblyzer is not installed.
+        TrainingError: a loss is not finite.
     """
     from streamvc.model.live import LiveModel
-    from streamvc.training.fit import embedding_of, fit_latents
-    from streamvc.training.registers import speaker_registers
+    from streamvc.presets.fitted import Fitted
     from streamvc.training.verifier import Verifier
+    from streamvc.training.voice.fit import fit
+    from streamvc.training.voice.likeness import verified
+    from streamvc.training.voice.make import Both
+    from streamvc.training.voice.material import CorpusSpeech, OwnSpeech
 
+    torch.set_num_threads(1)
+    model = load_model(weights)
     assert isinstance(model, LiveModel)
-    verifier = Verifier()
-    embeddings = torch.stack([embedding_of(verifier, speech_of(voice, corpus)) for voice in voices])
-    registers = speaker_registers(corpus, corpus.select(lambda u: u.split == "train" and u.band == "wide"), cache)
-
-    def tell(step: int, apart: float, lost: float) -> None:
-        if step % 20 == 0:
-            print(f"step {step} of {steps}: 1 - cosine {apart:.3f}, content {lost:.3f}", flush=True)
-
-    latents = fit_latents(
-        model, torch.from_numpy(np.stack([preset.latent for preset in presets])),
-        torch.tensor([[preset.log_f0_mean, preset.log_f0_std] for preset in presets]), embeddings, corpus, registers,
-        steps=steps, progress=tell,
+    speech = speech_of(voice, PackedCorpus(corpus))
+    register = (preset.log_f0_mean, preset.log_f0_std)
+    others = Both(OwnSpeech(speech, register, settings.seed + 1), CorpusSpeech(corpus, settings.seed + 2))
+    own = OwnSpeech(speech, register, settings.seed)
+    change = fit(model, preset, own, others, verified(Verifier(), speech), settings)
+    print(f"{voice.name} fitted", flush=True)
+    return replace(
+        change.applied(preset, SHARE), fitted=Fitted(change.seconds, 0.0, change.steps, settings.seed, SHARE)
     )
-    return [replace(preset, latent=latent) for preset, latent in zip(presets, latents.numpy(), strict=True)]
 
 
 def _id(utterance: Utterance) -> str:
@@ -162,8 +166,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--weights", type=Path, required=True, help="weights (.safetensors) that the voices are for")
     parser.add_argument("--out", type=Path, required=True, help="folder of the presets")
     parser.add_argument("--table", type=Path, default=TABLE, help="another table of voices")
-    parser.add_argument("--fit-steps", type=int, default=0, help="steps of fitting the latents to the speakers")
-    parser.add_argument("--registers", type=Path, default=Path("registers.json"), help="cache of speakers' pitch")
+    parser.add_argument("--fit-steps", type=int, default=0, help="steps of fitting each voice to its speaker")
+    parser.add_argument("--jobs", type=int, default=1, help="voices that are fitted at once")
     options = parser.parse_args(arguments)
 
     torch.set_num_threads(1)  # sums in another order would change the last bits
@@ -173,7 +177,12 @@ def main(arguments: Sequence[str] | None = None) -> None:
     # All of them before the first is written: a set of voices for two models would be worse than none.
     presets = [make_preset(voice, corpus, model, model_fingerprint) for voice in voices]
     if options.fit_steps:
-        presets = fitted(presets, voices, corpus, model, options.fit_steps, options.registers)
+        settings = FitSettings(steps=options.fit_steps, minutes=600.0, words=WORDS)
+        # Each in a process of one thread: the result does not depend on how many there are.
+        with ProcessPoolExecutor(options.jobs, multiprocessing.get_context("spawn")) as pool:
+            rows = [(voice, preset, options.corpus, options.weights, settings) for voice, preset in
+                    zip(voices, presets, strict=True)]
+            presets = list(pool.map(fitted, *zip(*rows, strict=True)))
     options.out.mkdir(parents=True, exist_ok=True)
     for preset in sorted(presets, key=lambda preset: preset.log_f0_mean):
         low, high = preset.f0_range_hz

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
@@ -57,6 +58,15 @@ class Verifier(nn.Module):
         windows = mel.unfold(1, WINDOW, WINDOW // 2).transpose(2, 3)  # [batch, windows, frames, bands]
         each = self.network(windows.flatten(0, 1)).unflatten(0, windows.shape[:2])
         return F.normalize(each.mean(dim=1), dim=-1)
+
+
+@torch.no_grad()
+def embedding_of(verifier: Verifier, speech: np.ndarray[Any, np.dtype[np.float32]], pieces: int = 40) -> Tensor:
+    """The mean embedding `[256]` of a person's speech [samples], over windows at even distances."""
+    length = WINDOW * _HOP
+    starts = np.linspace(0, max(0, len(speech) - length), min(pieces, max(1, len(speech) // length))).astype(int)
+    windows = torch.from_numpy(np.stack([np.resize(speech[s : s + length], length) for s in starts]))
+    return F.normalize(verifier(windows).mean(dim=0), dim=0)
 
 
 def _filterbank() -> Any:

@@ -199,7 +199,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--steps", type=int, default=160, help="of the fit (default: 160)")
     parser.add_argument("--threads", type=int, default=1, help="of the processor (default: 1)")
     parser.add_argument("--seed", type=int, default=0, help="of the fit and of the choice of sentences (default: 0)")
-    parser.add_argument("--words", type=float, default=2.0, help="weight of keeping the words (default: 2)")
+    parser.add_argument("--words", type=float, default=4.0, help="weight of keeping the words (default: 4)")
     parser.add_argument("--no-verifier", action="store_true", help="fit as where Resemblyzer is not installed")
     options = parser.parse_args(arguments)
 

@@ -7,13 +7,14 @@ from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
+import pytest
 import torch
 
 from streamvc.config import FRAME
 from streamvc.training import speaker_pool
 from streamvc.training.losses.verified import verified_loss
 from streamvc.training.speaker import Pool
-from streamvc.training.verifier import EMBEDDING, Verifier
+from streamvc.training.verifier import EMBEDDING, Verifier, embedding_of
 
 Speak = Callable[[float, float, int], np.ndarray]
 
@@ -47,3 +48,11 @@ def test_a_pool_holds_clips_and_their_embeddings(verifier: Verifier, corpus_fold
     assert speech.std(dim=1).min() > 0.005
     names = {name.partition("/")[0] for name in json.loads((tmp_path / "pool" / "speakers.json").read_text())}
     assert names == {"low", "high"}  # "mid" is held out
+
+
+def test_the_embedding_of_a_person_is_that_of_their_speech(verifier: Verifier, make_speech: Speak) -> None:
+    low, again, high = (
+        embedding_of(verifier, make_speech(f0, 4.0, seed)) for f0, seed in ((110, 1), (112, 2), (240, 3))
+    )
+    assert float(low.norm()) == pytest.approx(1.0, abs=1e-4)
+    assert low @ again > low @ high

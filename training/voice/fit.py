@@ -56,7 +56,7 @@ class FitSettings:
     latent_rate: float = 0.03
     own: float = 0.5
     likeness: float = 1.0
-    words: float = 2.0
+    words: float = 4.0
     strength: float = 1.0
     seed: int = 0
 

@@ -20,8 +20,7 @@ from streamvc.config import FRAME
 from streamvc.model.live import LiveModel
 from streamvc.presets.recordings import Samples
 from streamvc.training.evaluation.dvector import DVectorEncoder
-from streamvc.training.fit import embedding_of
-from streamvc.training.verifier import Verifier
+from streamvc.training.verifier import Verifier, embedding_of
 from streamvc.training.voice.person import Ear
 
 STRANGER = 0.25

@@ -47,8 +47,8 @@ def parser(prog: str) -> Parser:
     fit.add_argument("--batch", type=_batch, default=8, metavar="N", help="crops in a step (default: 8)")
     fit.add_argument("--seed", type=_seed, default=0, metavar="N", help="of everything that is drawn (default: 0)")
     fit.add_argument(
-        "--words", type=_weight, default=2.0, metavar="W",
-        help="weight of keeping the words (default: 2); more costs likeness",
+        "--words", type=_weight, default=4.0, metavar="W",
+        help="weight of keeping the words (default: 4); more costs likeness",
     )
     fit.add_argument("--corpus", type=Path, metavar="DIR", help="packed corpus whose people are converted as well")
     fit.add_argument("--weights", type=Path, metavar="FILE", help="model to fit for (default: the shipped one)")
