@@ -34,6 +34,9 @@ POINTS = 2
 FINE = 4
 """Filter updates per frame."""
 SEMITONE = math.log(2) / 12
+LOUDEST = math.log(10 ** (-3 / 20))
+"""Natural log of the RMS that is spoken at most, -3 dB of full scale. Only clipped sources are louder; speech with
+their RMS but without their clipping would have peaks far above full scale."""
 
 
 class Stack(StreamingModule):
@@ -314,7 +317,7 @@ class Decoder(StreamingModule):
         batch, hop = like.shape[0], self.config.fine_hop
         # Loudness is the source's: gain in is gain out, and silence stays silent. Of both gains only the balance is
         # learned; a predicted loudness wavers from segment to segment, and one hears it (docs/experiments.md).
-        level = prosody.energy.transpose(1, 2)
+        level = prosody.energy.transpose(1, 2).clamp(max=LOUDEST)
         shaped = cepstra * self.slope
         order = self.config.pulse_cepstrum
         excitations = (pulses.to(cepstra.dtype), noise)

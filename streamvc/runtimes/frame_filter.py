@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from streamvc.config import FRAME
 from streamvc.dsp.filter import TimeVaryingFilter
 from streamvc.errors import ConfigError
-from streamvc.model.live import FINE, SEMITONE
+from streamvc.model.live import FINE, LOUDEST, SEMITONE
 from streamvc.runtimes.operators import branch
 
 TILE = 40
@@ -90,7 +90,7 @@ class Filter(nn.Module):
         # The power of both filters together is made that of the source.
         magnitude = torch.exp(magnitude - magnitude.amax(dim=2, keepdim=True))
         power = (magnitude * magnitude).sum(dim=2, keepdim=True) / self.bins
-        magnitude = magnitude * (torch.exp(level.unsqueeze(2)) / torch.sqrt(power))
+        magnitude = magnitude * (torch.exp(level.unsqueeze(2).clamp(max=LOUDEST)) / torch.sqrt(power))
         rows = (-1, FINE * _SOURCES, self.bins)
         real, imaginary = magnitude * torch.cos(angle), magnitude * torch.sin(angle)
         return torch.cat((real.reshape(rows), imaginary.reshape(rows)), dim=2) @ self.inverse

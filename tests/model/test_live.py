@@ -79,6 +79,17 @@ def test_the_level_of_the_source_is_kept(full, voice, gain):
     assert ratio == pytest.approx(gain, rel=0.15)
 
 
+def test_a_clipped_source_is_spoken_no_louder_than_full_scale_allows(full, voice):
+    target = torch.randn(1, 64, dtype=torch.float64)
+    x = torch.sign(voice(40 * FRAME)[None])
+    with torch.no_grad():
+        audio, _ = full.step(x, target, PLAIN)
+        quieter, _ = full.step(0.5 * x, target, PLAIN)
+    loudness, known = (y[:, 10 * FRAME :].square().mean().sqrt() for y in (audio, quieter))
+    assert loudness == pytest.approx(10 ** (-3 / 20), rel=0.15)
+    assert loudness / known == pytest.approx(10 ** (-3 / 20) / 0.5, rel=0.02)
+
+
 def test_a_minute_stays_within_bounds(full, voice):
     target, state, levels = torch.randn(1, 64), None, []
     single = build_model(full.config).eval()
