@@ -15,8 +15,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from streamvc.config import FRAME, LOOK_AHEAD_FRAMES
-from streamvc.model.live import FINE, POINTS, LiveModel, Prosody, Stack
-from streamvc.training.augment import SpectralAugment
+from streamvc.model.live import FINE, POINTS, LiveModel, Prosody
 from streamvc.training.content import WARM_UP_FRAMES
 from streamvc.training.data import Crops, CropSampler, Utterance
 from streamvc.training.distributed import world_mean
@@ -56,30 +55,6 @@ class SpeakerHead(nn.Module):
         cosine = F.normalize(latent, dim=-1) @ F.normalize(self.weight, dim=-1).T
         penalty = margin * F.one_hot(speakers, cosine.shape[-1])
         return F.cross_entropy(scale * (cosine - penalty), speakers)
-
-
-class Teacher:
-    """Turns crops into lessons with the frozen parts of the model."""
-
-    def __init__(
-        self, model: LiveModel, registers: Registers, sampler: CropSampler, seed: int, strength: float
-    ) -> None:
-        self.model = model
-        self.augment = SpectralAugment(model.mel, model.config.mel_bands, model.config.mel_window, seed, strength)
-        self.stack = Stack(POINTS)
-        self.registers = register_table(registers, sampler)
-        self.random = torch.Generator().manual_seed(seed)
-
-    def lesson(self, crops: Crops, noise: float, bf16: bool) -> Lesson:
-        """Content of a perturbed view, clean prosody, latent of the references (with gradient)."""
-        assert crops.references is not None
-        with torch.no_grad():
-            power, _ = self.model.mel.power(crops.samples.unsqueeze(1))
-            view = self.stack(self.augment(power, masks=False))[0]
-        shape = (len(view), self.model.config.content_dim, view.shape[-1])
-        blur = noise * torch.randn(shape, generator=self.random)
-        register = register_of_crops(self.registers, crops)
-        return make_lesson(self.model, crops.samples, view, blur, register, crops.speakers, crops.references, bf16)
 
 
 def register_table(registers: Registers, sampler: CropSampler) -> Tensor:

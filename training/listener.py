@@ -9,10 +9,8 @@ from __future__ import annotations
 
 import torch
 from torch import Tensor, nn
-from torch.nn import functional as F
 
-from streamvc.config import FRAME
-from streamvc.training.units.mel import HOP, WINDOW, mel_filters
+from streamvc.training.units.mel import log_mel_rows
 from streamvc.training.units.whisper import WhisperEncoder, load_encoder
 
 LAYER = 5
@@ -35,20 +33,10 @@ class Listener(nn.Module):
         super().__init__()
         self.encoder = (encoder or load_encoder()).requires_grad_(False)
         self.layer, self.bf16 = layer, bf16
-        self.window: Tensor
-        self.filters: Tensor
-        self.register_buffer("window", torch.hann_window(WINDOW), persistent=False)
-        self.register_buffer("filters", mel_filters(), persistent=False)
 
     def mel(self, speech: Tensor) -> Tensor:
-        """Log-mel `[batch, 80, samples // 160]`, row by row that of `training/units/mel.py`."""
-        shift = FRAME // 2
-        padded = F.pad(speech.unsqueeze(1), (WINDOW // 2 - shift, WINDOW // 2 - HOP + shift), mode="reflect").squeeze(1)
-        spectrum = torch.stft(padded, WINDOW, HOP, window=self.window, center=False, return_complex=True)
-        power = spectrum.real.square() + spectrum.imag.square()
-        logarithm = (self.filters @ power).clamp_min(1e-10).log10()
-        mel: Tensor = (torch.maximum(logarithm, logarithm.amax(dim=(1, 2), keepdim=True) - 8.0) + 4.0) / 4.0
-        return mel
+        """Log-mel `[batch, 80, samples // 160]`, row by row that of the units."""
+        return log_mel_rows(speech)
 
     def forward(self, speech: Tensor) -> Tensor:
         with torch.autocast(speech.device.type, torch.bfloat16, enabled=self.bf16):

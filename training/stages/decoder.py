@@ -43,7 +43,7 @@ from streamvc.training.perturbation import Perturbation, PerturbationConfig
 from streamvc.training.registers import Registers, speaker_registers
 from streamvc.training.stages.base import Critics, Duel, Learner, Loss, Setup, Sound, Stage
 from streamvc.training.stages.critics import CriticSettings, build_critics, critic_losses, critics_of, piece_of_step
-from streamvc.training.trainer.batches import Batch, Draw, draw_rows
+from streamvc.training.trainer.batches import Batch, Draw, draw_pieces
 from streamvc.training.trainer.keys import key
 from streamvc.training.verifier import Verifier
 
@@ -199,9 +199,7 @@ class DecoderStage(Stage):
         self.held_out: list[Batch] = []
         if valid:
             rows = DecoderRows(settings, model, corpus, valid, registers, plain=True)
-            whole = draw_rows(rows, 0, 0, settings.held_out // 2 * 2)
-            pieces = range(0, len(whole["samples"]), HELD_OUT_AT_ONCE)
-            self.held_out = [{k: v[i : i + HELD_OUT_AT_ONCE] for k, v in whole.items()} for i in pieces]
+            self.held_out = draw_pieces(rows, settings.held_out // 2 * 2, HELD_OUT_AT_ONCE)
 
     @property
     def seconds(self) -> float:

@@ -24,7 +24,7 @@ from streamvc.training.losses.content import agreement
 from streamvc.training.losses.masking import heard_ahead, lengths_of
 from streamvc.training.perturbation import Perturbation, PerturbationConfig
 from streamvc.training.stages.base import Learner, Loss, Setup, Stage
-from streamvc.training.trainer.batches import Batch, Draw, draw_rows
+from streamvc.training.trainer.batches import Batch, Draw, draw_pieces
 from streamvc.training.trainer.keys import key
 from streamvc.training.trainer.settings import StageSettings
 
@@ -121,9 +121,8 @@ class RobustStage(Stage):
         self.learner: RobustLearner = RobustLearner(model, setup)
         self.held_out: list[Batch] = []
         if corpus.select(lambda u: u.split == "valid" and u.length >= FRAME * settings.frames // 2):
-            whole = draw_rows(RobustRows(settings, model, corpus, "valid", 0.0), 0, 0, settings.held_out)
-            pieces = range(0, settings.held_out, HELD_OUT_AT_ONCE)
-            self.held_out = [{k: v[i : i + HELD_OUT_AT_ONCE] for k, v in whole.items()} for i in pieces]
+            rows = RobustRows(settings, model, corpus, "valid", 0.0)
+            self.held_out = draw_pieces(rows, settings.held_out, HELD_OUT_AT_ONCE)
 
     @property
     def seconds(self) -> float:

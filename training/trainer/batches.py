@@ -102,3 +102,9 @@ def collate(rows: list[Batch]) -> Batch:
 def draw_rows(rows: Rows, seed: int, step: int, count: int) -> Batch:
     """The rows of one step as a batch, for evaluation."""
     return collate([rows.row(Draw(seed, step, number)) for number in range(count)])
+
+
+def draw_pieces(rows: Rows, count: int, size: int) -> list[Batch]:
+    """`count` rows of held-out speech, always the same, in batches of at most `size`."""
+    whole = draw_rows(rows, 0, 0, count)
+    return [{k: v[i : i + size] for k, v in whole.items()} for i in range(0, count, size)]

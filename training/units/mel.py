@@ -59,11 +59,16 @@ def log_mel(samples: Tensor, shift: int = FRAME // 2) -> Tensor:
         raise CorpusError(
             f"an utterance of {samples.numel()} samples cannot be labelled; pack it again in whole frames of {FRAME}."
         )
+    return log_mel_rows(samples[None], shift)[0]
+
+
+def log_mel_rows(samples: Tensor, shift: int = FRAME // 2) -> Tensor:
+    """:func:`log_mel` of rows of whole frames, differentiable: `[batch, samples] -> [batch, 80, samples / 160]`."""
     left = WINDOW // 2 - shift
     right = WINDOW // 2 - HOP + shift
-    padded = torch.nn.functional.pad(samples[None], (left, right), mode="reflect")[0]
+    padded = torch.nn.functional.pad(samples, (left, right), mode="reflect")
     window = torch.hann_window(WINDOW, dtype=samples.dtype, device=samples.device)
     spectrum = torch.stft(padded, WINDOW, HOP, window=window, center=False, return_complex=True)
     power = spectrum.abs().square()
     logarithm = (mel_filters().to(power) @ power).clamp_min(1e-10).log10()
-    return (torch.maximum(logarithm, logarithm.max() - 8.0) + 4.0) / 4.0
+    return (torch.maximum(logarithm, logarithm.amax(dim=(1, 2), keepdim=True) - 8.0) + 4.0) / 4.0

@@ -5,17 +5,13 @@ from __future__ import annotations
 import sys
 from collections.abc import Sequence
 
-from streamvc.errors import StreamVCError
+from streamvc.training.program import run_program
 from streamvc.training.voice.command import run
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command; returns the exit code."""
-    try:
-        return run(arguments, "python -m streamvc.training.voice")
-    except StreamVCError as error:
-        print(f"Error: {error}", file=sys.stderr)
-        return error.exit_code
+    return run_program(run, arguments, "python -m streamvc.training.voice")
 
 
 if __name__ == "__main__":
