@@ -75,9 +75,6 @@ def main(arguments: Sequence[str] | None = None) -> NoReturn:
         sys.exit(error.exit_code)
     except (click.Abort, KeyboardInterrupt):
         click.echo("\nInterrupted: nothing unfinished was left behind.", err=True)
-        # Python remembers an interrupt that went through `exec` of a string, as in the import of a data class, and would
-        # end by the signal instead of with our code; the next such `exec` makes it forget.
-        exec("pass")
         sys.exit(130)
     except BrokenPipeError:
         # Who reads our output has gone, as `svc preset list | head` does. What is buffered must not be tried again.
