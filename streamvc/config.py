@@ -81,7 +81,11 @@ class WhiteningConfig:
 
 @dataclass(frozen=True)
 class LiveConfig:
-    """Sizes of the `live` configuration: log-mel front end, ConvNeXt blocks, source-filter decoder."""
+    """Sizes of the `live` configuration: log-mel front end, ConvNeXt blocks, source-filter decoder.
+
+    `speech` says what listens to the target speaker: `convnext`, learnt with the rest, or `verification`, the network
+    of a speaker verifier (streamvc/model/verification.py).
+    """
 
     name: str = "live"
     mel_bands: int = 80
@@ -90,6 +94,7 @@ class LiveConfig:
     content_dim: int = 64
     encoder_width: int = 256
     encoder_blocks: int = 8
+    speech: str = "convnext"
     speech_width: int = 192
     speech_blocks: int = 4
     latent_dim: int = LATENT_DIM

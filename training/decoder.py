@@ -40,7 +40,6 @@ class Lesson:
     latent: Tensor
     registers: Tensor
     speakers: Tensor
-    references: Tensor
 
 
 class SpeakerHead(nn.Module):
@@ -72,18 +71,18 @@ def register_of_crops(table: Tensor, crops: Crops) -> Tensor:
 
 def make_lesson(
     model: LiveModel, samples: Tensor, view: Tensor, blur: Tensor, register: Tensor, speakers: Tensor,
-    references: Tensor, bf16: bool,
+    latent: Tensor, bf16: bool,
 ) -> Lesson:
     """A lesson from a batch of crops.
 
     Args:
-        model: content encoder and prosody are not trained, the speech encoder is.
+        model: content encoder and prosody are not trained.
         samples: `[batch, frames * 320]`, the first `CONTEXT` frames of which are only heard.
         view: stacked log-mel `[batch, 160, frames]` that the content encoder hears.
         blur: `[batch, 64, frames]`, added to the content.
         register: `[batch, 2]`, mean and spread of log f0.
         speakers: `[batch]`, indices of the speakers of training.
-        references: other speech of the same speakers, `[batch, samples]`.
+        latent: of the same speakers, `[batch, 64]`.
         bf16: whether the networks run in bfloat16.
     """
     device = samples.device.type
@@ -94,13 +93,10 @@ def make_lesson(
         controls = samples.new_zeros(len(register), 6)
         controls[:, 4] = 1
         prosody, _ = model.prosody(samples, controls, None, register)
-    mel, _ = model.content_features(references)
-    with torch.autocast(device, torch.bfloat16, enabled=bf16):
-        latent = model.speech_encoder(mel)
     late = LOOK_AHEAD_FRAMES * FRAME
     spoken = samples[:, CONTEXT * FRAME - late : samples.shape[1] - late]
     return Lesson(
-        content[..., CONTEXT:], _from_frame(prosody, CONTEXT), spoken, latent.float(), register, speakers, references
+        content[..., CONTEXT:], _from_frame(prosody, CONTEXT), spoken, latent, register, speakers
     )
 
 
@@ -142,14 +138,19 @@ def buzz(model: LiveModel, cepstra: Tensor, prosody: Prosody, valid: Tensor | No
     return (excess * unvoiced).sum() / world_mean(unvoiced.sum()).clamp(min=1)
 
 
-def as_spoken_by(lesson: Lesson) -> tuple[Tensor, Prosody]:
-    """Latent and prosody of every second row of a batch in the voice of the row after it: pitch moves register.
+def latent_of(model: LiveModel, references: Tensor, bf16: bool) -> Tensor:
+    """Speaker latents `[batch, 64]` of speech `[batch, samples]`."""
+    heard = model.speech_features(references)
+    with torch.autocast(references.device.type, torch.bfloat16, enabled=bf16):
+        latent: Tensor = model.speech_encoder(heard)
+    return latent.float()
 
-    Neighbours make a pair, so that several processes that share a batch draw the pairs that one would.
-    """
+
+def in_other_register(lesson: Lesson, registers: Tensor) -> Prosody:
+    """Prosody of every second row of a batch, with the pitch moved into registers `[batch / 2, 2]`."""
     p = lesson.prosody
     first = Prosody(p.features[::2], p.fine[::2], p.energy[::2], p.f0[::2])
-    return lesson.latent[1::2], in_register(first, lesson.registers[::2], lesson.registers[1::2])
+    return in_register(first, lesson.registers[::2], registers)
 
 
 def in_register(prosody: Prosody, source: Tensor, target: Tensor) -> Prosody:
@@ -174,10 +175,8 @@ def recognised(model: LiveModel, head: SpeakerHead, converted: Tensor, speakers:
     judges = [p for p in nn.ModuleList((model.speech_encoder, head)).parameters() if p.requires_grad]
     for parameter in judges:
         parameter.requires_grad_(False)
-    mel, _ = model.content_features(converted)
-    with torch.autocast(converted.device.type, torch.bfloat16, enabled=bf16):
-        latent = model.speech_encoder(mel)
-    loss: Tensor = head(latent.float(), speakers, margin=0.0)
+    latent = latent_of(model, converted, bf16)
+    loss: Tensor = head(latent, speakers, margin=0.0)
     for parameter in judges:
         parameter.requires_grad_(True)
     return loss

@@ -23,10 +23,12 @@ from streamvc.dsp.filter import MinimumPhase, TimeVaryingFilter, shift_formants
 from streamvc.dsp.mel import LogMel
 from streamvc.dsp.whitening import HoldVoiced, RunningWhitening
 from streamvc.dsp.yin import Yin
+from streamvc.errors import ConfigError
 from streamvc.layers.base import StreamingModule
 from streamvc.layers.conv import CausalConv1d, Delay, Windows
 from streamvc.layers.convnext import ConvNeXtBlock
 from streamvc.layers.pooling import LearnablePooling
+from streamvc.model.verification import VerificationEncoder
 from streamvc.state import State, parts
 
 POINTS = 2
@@ -347,7 +349,7 @@ class LiveModel(nn.Module):
         self.mel = LogMel(config.mel_bands, config.mel_window, config.mel_hop, transform)
         self.stack = Stack(POINTS)
         self.content_encoder = ContentEncoder(config)
-        self.speech_encoder = SpeechEncoder(config)
+        self.speech_encoder = _speech_encoder(config)
         self.prosody = ProsodyAnalysis(config, transform)
         self.decoder = Decoder(config, transform)
 
@@ -376,9 +378,17 @@ class LiveModel(nn.Module):
     def embed(self, reference: Tensor, mask: Tensor | None = None) -> Tensor:
         """Speaker latent `[batch, 64]` of reference speech `[batch, samples]`; `mask [batch, samples // 320]`."""
         whole = reference.shape[-1] // FRAME * FRAME
-        mel, _ = self.content_features(reference[:, :whole])
-        latent: Tensor = self.speech_encoder(mel, mask)
+        reference = reference[:, :whole]
+        if mask is not None:
+            reference = reference.masked_fill(~mask.repeat_interleave(FRAME, dim=1), 0.0)
+        latent: Tensor = self.speech_encoder(self.speech_features(reference), mask)
         return latent
+
+    def speech_features(self, reference: Tensor) -> Tensor:
+        """What the speech encoder hears of reference speech `[batch, n * 320]`."""
+        if isinstance(self.speech_encoder, VerificationEncoder):
+            return self.speech_encoder.features(reference)
+        return self.content_features(reference)[0]
 
     def step(
         self, samples: Tensor, latent: Tensor, controls: Tensor, state: State | None = None
@@ -400,6 +410,14 @@ class LiveModel(nn.Module):
 
 LOOK_AHEAD = FRAME * LOOK_AHEAD_FRAMES
 """Samples by which `step`'s output lags its input."""
+
+
+def _speech_encoder(config: LiveConfig) -> SpeechEncoder | VerificationEncoder:
+    if config.speech == "verification":
+        return VerificationEncoder(config.latent_dim)
+    if config.speech == "convnext":
+        return SpeechEncoder(config)
+    raise ConfigError(f"No speech encoder is named {config.speech!r}; choose convnext or verification.")
 
 
 def _run(

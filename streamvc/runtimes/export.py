@@ -32,7 +32,7 @@ from streamvc.runtimes.base import GRAPH_SCHEMA
 from streamvc.runtimes.frame import FrameStep
 from streamvc.runtimes.quantise import quantise
 from streamvc.runtimes.speech import speech_graph
-from streamvc.runtimes.speech_step import SpeechStep
+from streamvc.runtimes.speech_step import speech_step
 from streamvc.state import flatten_state, unflatten_state
 
 Precision = Literal["fp32", "int8"]
@@ -111,7 +111,7 @@ def export_speech(weights: Path, graph: Path) -> None:
     if not isinstance(model, LiveModel):
         raise ConfigError("Only the live model's speech encoder is exported; use it with torch.")
     example = torch.zeros(1, 20 * FRAME)
-    proto = _trace(SpeechStep(model), (example,), ["samples"], ["latent"], {"samples": {1: "length"}})
+    proto = _trace(speech_step(model), (example,), ["samples"], ["latent"], {"samples": {1: "length"}})
     _halve(proto)
     _save(proto, {"kind": "speech", "schema": GRAPH_SCHEMA, "fingerprint": fingerprint(weights)}, graph)
 

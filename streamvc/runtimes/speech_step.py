@@ -9,6 +9,7 @@ from torch.nn import functional as F
 
 from streamvc.dsp.mel import LOG_FLOOR, LogMel
 from streamvc.model.live import POINTS, LiveModel
+from streamvc.model.verification import VerificationEncoder
 
 
 class SpeechStep(nn.Module):
@@ -22,6 +23,8 @@ class SpeechStep(nn.Module):
 
     def __init__(self, model: LiveModel) -> None:
         super().__init__()
+        if isinstance(model.speech_encoder, VerificationEncoder):
+            raise TypeError("the encoder of a verifier is exported as it is")
         self.encoder, self.bands = model.speech_encoder, model.config.mel_bands
         self.hop, self.size = model.mel.windows.hop, model.mel.windows.size
         self.latent = model.config.latent_dim
@@ -38,6 +41,24 @@ class SpeechStep(nn.Module):
             x, _ = block(x)
         x = self.encoder.norm(x.transpose(1, 2)).transpose(1, 2)
         return F.layer_norm(self.encoder.project(self.encoder.pool(x)), (self.latent,))
+
+
+class VerificationStep(nn.Module):
+    """The same with the network of a verifier, which exports as it is."""
+
+    def __init__(self, encoder: VerificationEncoder) -> None:
+        super().__init__()
+        self.encoder = encoder
+
+    def forward(self, samples: Tensor) -> Tensor:
+        latent: Tensor = self.encoder(self.encoder.features(samples))
+        return latent
+
+
+def speech_step(model: LiveModel) -> nn.Module:
+    """The form of a model's speech encoder that is exported."""
+    encoder = model.speech_encoder
+    return VerificationStep(encoder) if isinstance(encoder, VerificationEncoder) else SpeechStep(model)
 
 
 def _waves(mel: LogMel) -> Tensor:

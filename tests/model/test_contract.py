@@ -22,12 +22,13 @@ SMALL: dict[str, ModelConfig] = {
     ),
     "paper": PaperConfig(content_channels=4, speech_channels=4, decoder_channels=4),
 }
+SMALL["live-verification"] = dataclasses.replace(SMALL["live"], speech="verification")
 DOUBLE = 1e-10
-SINGLE = {"live": 1e-3, "paper": 1e-5}
+SINGLE = {"live": 1e-3, "live-verification": 1e-3, "paper": 1e-5}
 """Relative to the peak. `live` integrates pitch: a rounding of 6e-7 in f0 adds up in the phase of its 50th harmonic."""
 
 
-@pytest.fixture(scope="module", params=["live", "paper"])
+@pytest.fixture(scope="module", params=["live", "paper", "live-verification"])
 def model(request) -> Model:
     torch.manual_seed(1)
     built = build_model(SMALL[request.param]).double().eval()

@@ -6,9 +6,10 @@ import shutil
 
 import numpy as np
 import pytest
+import torch
 
 from streamvc.checkpoint import load_model, save_model
-from streamvc.config import FRAME, PaperConfig
+from streamvc.config import FRAME, LiveConfig, PaperConfig
 from streamvc.errors import CheckpointError, ConfigError, RuntimeUnavailableError
 from streamvc.model import build_model
 from streamvc.runtimes.cache import fingerprint
@@ -34,6 +35,28 @@ def test_the_graph_says_what_the_model_says(folder, speech, samples):
     expected = model.embed(speech[:samples])
     assert np.abs(expected).max() > 0.5
     assert np.abs(graph.embed(speech[:samples]) - expected).max() < 1e-5
+
+
+@pytest.fixture(scope="module")
+def verification(tmp_path_factory):
+    """The same of a model that listens with a verifier's network."""
+    folder = tmp_path_factory.mktemp("verification")
+    torch.manual_seed(2)
+    small = LiveConfig(
+        encoder_width=16, encoder_blocks=1, decoder_width=16, decoder_blocks=1, fine_width=16, fine_blocks=1,
+        speech="verification",
+    )  # fmt: skip
+    save_model(build_model(small), folder / "live.safetensors")
+    export_speech(folder / "live.safetensors", folder / "live-speech.onnx")
+    return folder
+
+
+@pytest.mark.parametrize("samples", [FRAME, 79 * FRAME + 7, 80 * FRAME, 199 * FRAME + 319])
+def test_so_does_that_of_a_verifier(verification, speech, samples):
+    expected = TorchSpeechEncoder(load_model(verification / "live.safetensors")).embed(speech[:samples])
+    found = OnnxSpeechEncoder(verification / "live-speech.onnx").embed(speech[:samples])
+    assert np.abs(expected).max() > 0.5
+    assert np.abs(found - expected).max() < 1e-4
 
 
 def test_the_graph_beside_the_weights_is_taken(folder):

@@ -23,6 +23,7 @@ class LossWeights:
     speaker: naming the training speaker from the latent.
     swap: converted speech being named as its target by the model's own speech encoder.
     verified: converted speech being verified as its target by a frozen verification network.
+    nearer: converted speech being nearer to its target than to its source, for the same network.
     words: what was spoken keeping its content.
     heard: what was spoken sounding like its source to a recogniser's encoder.
     buzz: pulses in unvoiced speech (source-filter decoder only).
@@ -37,6 +38,7 @@ class LossWeights:
     speaker: float = 0.0
     swap: float = 0.0
     verified: float = 0.0
+    nearer: float = 0.0
     words: float = 0.0
     heard: float = 0.0
     buzz: float = 0.0

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -38,6 +39,10 @@ class ContentSettings(StageSettings):
     corpus: str = key("", "packed and labelled corpus; empty: that of the recipe")
     frames: int = key(128, "length of a crop in frames of 20 ms", low=16)
     units: tuple[str, ...] = key(("whisper4", "whisper5"), "sets of unit labels")
+    kept: float = key(
+        0.0, "weight of hearing in a view what the encoder that the stage starts from hears in clean speech: a decoder "
+        "that was trained on its content then goes on with the new one", low=0,
+    )
     agreement: float = key(0.5, "weight of the agreement of two views of a crop", low=0)
     strength: float = key(1.0, "strength of the perturbation of spectra", low=0)
     rooms: float = key(0.2, "share of crops in a synthetic room", low=0, high=1)
@@ -83,7 +88,10 @@ class ContentRows:
         found = dict(crops.units) if crops.phones is None else {**crops.units, "phones": crops.phones}
         counted = heard_ahead(crops.valid)
         labels = {f"label-{name}": values.masked_fill(~counted, IGNORE)[0] for name, values in found.items()}
-        return {"views": views, "masks": masks, "valid": crops.valid[0], **labels}
+        row = {"views": views, "masks": masks, "valid": crops.valid[0], **labels}
+        if s.kept:
+            row["clean"] = self.stack(self.front(crops.samples.unsqueeze(1))[0])[0][0]
+        return row
 
 
 def _over(samples: Tensor, other: Tensor, decibels: float) -> Tensor:
@@ -94,27 +102,34 @@ def _over(samples: Tensor, other: Tensor, decibels: float) -> Tensor:
 
 
 class ContentLearner(Learner):
-    """The encoder with heads that name units."""
+    """The encoder with heads that name units, and the one that it started as if it is to stay near that."""
 
     model: LiveModel
 
-    def __init__(self, model: LiveModel, sizes: dict[str, int], setup: Setup) -> None:
+    def __init__(self, model: LiveModel, sizes: dict[str, int], setup: Setup, keeps: bool = False) -> None:
         super().__init__()
         self.model = model.requires_grad_(False)
+        # A part of the state: a resumed run starts from the weights that it has reached.
+        self.teacher = copy.deepcopy(model.content_encoder) if keeps else None
         model.content_encoder.requires_grad_(True)
         self.heads = UnitHeads(model.config.content_dim, sizes)
         self.setup = setup
         self.dropout = RowDropout(model.content_encoder.blocks)
 
-    def forward(self, batch: Batch) -> tuple[Tensor, dict[str, Tensor]]:
-        """Content `[2 * batch, 64, n]`, first views first, and logits of every set of units."""
+    def forward(self, batch: Batch) -> tuple[Tensor, dict[str, Tensor], Tensor | None]:
+        """Content `[2 * batch, 64, n]`, first views first, logits of every set of units, and the content
+        `[batch, 64, n]` of clean speech at first, if that is to be kept."""
         encoder = self.model.content_encoder
         self.dropout.masks = batch["masks"].transpose(0, 1).flatten(0, 1)
         with self.setup.autocast():
             content, _ = encoder(batch["views"].transpose(0, 1).flatten(0, 1))
             logits = self.heads(content)
         self.dropout.masks = None
-        return content.float(), {name: values.float() for name, values in logits.items()}
+        wanted = None
+        if self.teacher is not None:
+            with torch.no_grad(), self.setup.autocast():
+                wanted = self.teacher(batch["clean"])[0].float()
+        return content.float(), {name: values.float() for name, values in logits.items()}, wanted
 
 
 class ContentStage(Stage):
@@ -138,7 +153,7 @@ class ContentStage(Stage):
         if self.corpus.phones is not None:
             sizes["phones"] = len(self.corpus.phone_symbols)
         self.rows = ContentRows(settings, model, self.corpus)
-        self.learner: ContentLearner = ContentLearner(model, sizes, setup)
+        self.learner: ContentLearner = ContentLearner(model, sizes, setup, settings.kept > 0)
         self.setup = setup
 
     @property
@@ -146,13 +161,17 @@ class ContentStage(Stage):
         return self.settings.frames * FRAME / SAMPLE_RATE
 
     def losses(self, heard: Any, batch: Batch, step: int) -> dict[str, Loss]:
-        content, logits = heard
+        content, logits, wanted = heard
         losses = {}
         for name, values in logits.items():
             losses[name] = Loss(unit_loss(values, batch[f"label-{name}"].repeat(VIEWS, 1)))
         first, second = content.chunk(VIEWS)
         apart = agreement(first, second, LOOK_AHEAD_FRAMES + WARM_UP_FRAMES, batch["valid"])
         losses["agreement"] = Loss(apart, self.settings.agreement)
+        if wanted is not None:
+            twice, heard_whole = wanted.repeat(VIEWS, 1, 1), heard_ahead(batch["valid"]).repeat(VIEWS, 1)
+            moved = agreement(content, twice, LOOK_AHEAD_FRAMES + WARM_UP_FRAMES, heard_whole)
+            losses["kept"] = Loss(moved, self.settings.kept)
         return losses
 
     def evaluate(self) -> dict[str, float]:

@@ -9,24 +9,27 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from streamvc.config import FRAME, SAMPLE_RATE
 from streamvc.dsp.mel import LogMel
 from streamvc.errors import ConfigError
 from streamvc.model.live import POINTS, LiveModel, Stack
+from streamvc.model.verification import VerificationEncoder
 from streamvc.training.augment import SpectralAugment
-from streamvc.training.data import CropSampler, PackedCorpus, Utterance
+from streamvc.training.data import Crops, CropSampler, PackedCorpus, Utterance
 from streamvc.training.decoder import (
     CONTEXT,
     SKIP,
     Lesson,
     SpeakerHead,
-    as_spoken_by,
     buzz,
     content_distance,
     corpus_weight,
+    in_other_register,
+    latent_of,
     make_lesson,
     recognised,
     register_of_crops,
@@ -37,15 +40,17 @@ from streamvc.training.listener import Listener
 from streamvc.training.losses.heard import heard_loss
 from streamvc.training.losses.masking import lengths_of, repeated, within
 from streamvc.training.losses.spectral import SpectralLoss
-from streamvc.training.losses.verified import verified_loss
+from streamvc.training.losses.verified import voice_losses
 from streamvc.training.losses.weights import LossWeights
 from streamvc.training.perturbation import Perturbation, PerturbationConfig
 from streamvc.training.registers import Registers, speaker_registers
+from streamvc.training.speaker import Pool
 from streamvc.training.stages.base import Critics, Duel, Learner, Loss, Setup, Sound, Stage
 from streamvc.training.stages.critics import CriticSettings, build_critics, critic_losses, critics_of, piece_of_step
 from streamvc.training.trainer.batches import Batch, Draw, draw_pieces
 from streamvc.training.trainer.keys import key
 from streamvc.training.verifier import Verifier
+from streamvc.training.voices import Voices
 
 REFERENCE_FRAMES = 150
 SHORTEST_FRAMES = 100
@@ -69,6 +74,10 @@ class DecoderSettings(CriticSettings):
     noise: float = key(0.1, "spread of the noise that is added to content", low=0)
     speeds: tuple[float, float] = key((0.84, 1.19), "range of changed speeds", low=0.25, high=4)
     speed_share: float = key(0.4, "share of crops at another speed", low=0, high=1)
+    voices: str = key(
+        "", "pool whose voices are spoken with, of a model with a verifier's speech encoder; empty: those of the batch"
+    )
+    mixed: float = key(0.3, "share of conversions into a mixture of two voices of that pool", low=0, high=1)
     keep_speakers: bool = key(False, "whether the speech encoder stays as it is")
     heard_every: int = key(2, "steps between those in which the weight `heard` counts: a recogniser is large", low=1)
     held_out: int = key(24, "crops of held-out speakers that judge (an even number)", low=2)
@@ -77,8 +86,8 @@ class DecoderSettings(CriticSettings):
 
     @property
     def converts(self) -> bool:
-        """Whether every second crop is also spoken in the voice of the next."""
-        return max(self.weights.swap, self.weights.verified, self.weights.heard) > 0
+        """Whether every second crop is also spoken in another voice: that of the next, or one of the pool."""
+        return max(self.weights.swap, self.weights.verified, self.weights.nearer, self.weights.heard) > 0
 
 
 class DecoderRows:
@@ -86,7 +95,7 @@ class DecoderRows:
 
     def __init__(
         self, settings: DecoderSettings, model: LiveModel, corpus: PackedCorpus, utterances: list[Utterance],
-        registers: Registers, plain: bool = False,
+        registers: Registers, plain: bool = False, pool: Pool | None = None,
     ) -> None:
         c = model.config
         self.settings, self.content_dim, self.plain = settings, c.content_dim, plain
@@ -96,14 +105,14 @@ class DecoderRows:
         self.perturb = Perturbation(PerturbationConfig() if plain else settings.perturbation)
         self.sampler = CropSampler(
             corpus, utterances, CONTEXT + settings.frames, 0, corpus_weight, settings.speeds,
-            0.0 if plain else settings.speed_share, reference_frames=REFERENCE_FRAMES,
+            0.0 if plain else settings.speed_share, reference_frames=0 if pool else REFERENCE_FRAMES,
         )
         self.registers = register_table(registers, self.sampler)
+        self.voices = Voices(pool, self.sampler.speaker_index, self.registers) if pool else None
 
     def row(self, draw: Draw) -> Batch:
         """The tensors that :func:`streamvc.training.decoder.make_lesson` takes, without their batch dimension."""
         crops = self.sampler.one(draw.numpy)
-        assert crops.references is not None
         self.augment.random.manual_seed(draw.seed())
         heard = crops.samples
         if self.perturb.config.active:
@@ -115,7 +124,19 @@ class DecoderRows:
             "samples": crops.samples[0], "view": self.stack(mel)[0][0],
             "blur": blur * (0.0 if self.plain else self.settings.noise),
             "register": register_of_crops(self.registers, crops)[0], "speaker": crops.speakers[0],
-            "references": crops.references[0], "length": lengths_of(crops.valid)[0],
+            "length": lengths_of(crops.valid)[0], **self._voices(crops, draw.numpy),
+        }
+
+    def _voices(self, crops: Crops, random: np.random.Generator) -> Batch:
+        """Who speaks: other speech of the person; or embeddings of the person and of somebody else."""
+        if self.voices is None:
+            assert crops.references is not None
+            return {"references": crops.references[0]}
+        heard, mean = self.voices.of(int(crops.speakers[0]), random)
+        other = self.voices.any(random, self.settings.mixed)
+        return {
+            "voice": heard, "embedding": mean,
+            "other_voice": other.heard, "other_embedding": other.wanted, "other_register": other.register,
         }
 
 
@@ -124,6 +145,7 @@ class Spoken:
     """What the decoder made of a lesson; samples `[batch, n]`, the first of which are left out.
 
     `valid [batch, frames]` are frames of the lesson before padding is heard, `lengths [batch]` the samples in them.
+    `embeddings` are the verifier's of the targets and of the sources of what was converted, if it was asked.
     """
 
     lesson: Lesson
@@ -133,39 +155,70 @@ class Spoken:
     valid: Tensor
     lengths: Tensor
     converted: Tensor | None
+    embeddings: tuple[Tensor, Tensor] | None
 
 
 class DecoderLearner(Learner):
-    """Decoder, speech encoder and names of speakers."""
+    """Decoder, speech encoder and names of speakers; `verifier` says who speaks in references."""
 
     model: LiveModel
 
-    def __init__(self, model: LiveModel, identities: int, settings: DecoderSettings, setup: Setup) -> None:
+    def __init__(
+        self, model: LiveModel, identities: int, settings: DecoderSettings, setup: Setup, verifier: nn.Module | None
+    ) -> None:
         super().__init__()
+        self.verifier = [verifier]  # no part of what is learnt, or kept
         self.model, self.settings, self.setup = model.requires_grad_(False), settings, setup
         self.head = SpeakerHead(model.config.latent_dim, identities)
         model.decoder.requires_grad_(True)
         if settings.keep_speakers:
             self.head.requires_grad_(False)
         else:
-            model.speech_encoder.requires_grad_(True)
+            # A verifier has heard many more people than there are here, and stays.
+            speech = model.speech_encoder
+            (speech.project if isinstance(speech, VerificationEncoder) else speech).requires_grad_(True)
 
     def forward(self, batch: Batch) -> Spoken:
-        """Speak a batch; every second row also in the voice of the next one, where a loss asks for it."""
+        """Speak a batch; every second row also in another voice, where a loss asks for it."""
         model, bf16 = self.model, self.setup.bf16
+        latent, others, registers = self._voices(batch)
         lesson = make_lesson(
-            model, batch["samples"], batch["view"], batch["blur"], batch["register"], batch["speaker"],
-            batch["references"], bf16,
+            model, batch["samples"], batch["view"], batch["blur"], batch["register"], batch["speaker"], latent, bf16
         )
         output, cepstra = speak(model, lesson.content, lesson.latent, lesson.prosody, bf16)
         converted = None
         if self.settings.converts:
-            latent, prosody = as_spoken_by(lesson)
-            speech, _ = speak(model, lesson.content[::2], latent.detach(), prosody, bf16)
+            prosody = in_other_register(lesson, registers)
+            speech, _ = speak(model, lesson.content[::2], others.detach(), prosody, bf16)
             converted = speech[:, SKIP:]
         valid = within(batch["length"] // FRAME - CONTEXT, lesson.content.shape[-1])
         lengths = (lengths_of(valid) - SKIP).clamp(min=0)
-        return Spoken(lesson, output[:, SKIP:], lesson.target[:, SKIP:], cepstra, valid, lengths, converted)
+        return Spoken(
+            lesson, output[:, SKIP:], lesson.target[:, SKIP:], cepstra, valid, lengths, converted,
+            self._embeddings(batch),
+        )
+
+    def _voices(self, batch: Batch) -> tuple[Tensor, Tensor, Tensor]:
+        """Latents of all rows, and latents and registers of the targets of every second one.
+
+        Without a pool that is the row after it: pairs of neighbours, so that several processes that share a batch draw
+        the pairs that one would.
+        """
+        speech = self.model.speech_encoder
+        if "voice" in batch:
+            assert isinstance(speech, VerificationEncoder)
+            return speech.latent(batch["voice"]), speech.latent(batch["other_voice"][::2]), batch["other_register"][::2]
+        latent = latent_of(self.model, batch["references"], self.setup.bf16)
+        return latent, latent[1::2], batch["register"][1::2]
+
+    @torch.no_grad()
+    def _embeddings(self, batch: Batch) -> tuple[Tensor, Tensor] | None:
+        if self.verifier[0] is None:
+            return None
+        if "voice" in batch:
+            return batch["other_embedding"][::2], batch["embedding"][::2]
+        heard: Tensor = self.verifier[0](batch["references"])
+        return heard[1::2], heard[::2]
 
 
 class DecoderStage(Stage):
@@ -174,8 +227,8 @@ class DecoderStage(Stage):
     Raises (on construction):
         ConfigError: the model is not `live`.
         CorpusError: the corpus cannot be used.
-        RuntimeUnavailableError: the weight `verified` asks for Resemblyzer, or `heard` for Whisper base, which is not
-            installed.
+        RuntimeUnavailableError: the weight `verified` or `nearer` asks for Resemblyzer, or `heard` for Whisper base,
+            which is not installed.
     """
 
     kind = "decoder"
@@ -190,11 +243,20 @@ class DecoderStage(Stage):
         corpus = PackedCorpus(settings.corpus)
         train, valid = (corpus.select(lambda u, s=split: _usable(u, s)) for split in ("train", "valid"))  # type: ignore[misc]
         registers = speaker_registers(corpus, [*train, *valid], cache)
-        self.rows = DecoderRows(settings, model, corpus, train, registers)
-        self.learner: DecoderLearner = DecoderLearner(model, self.rows.sampler.identities, settings, setup)
+        if settings.voices and not isinstance(model.speech_encoder, VerificationEncoder):
+            raise ConfigError(
+                "voices needs a model whose speech encoder is a verifier's; make one with `python -m "
+                "streamvc.training.verified_voices`."
+            )
+        pool = Pool(Path(settings.voices)) if settings.voices else None
+        self.rows = DecoderRows(settings, model, corpus, train, registers, pool=pool)
+        asked = max(settings.weights.verified, settings.weights.nearer) > 0
+        self.verifier = Verifier().to(setup.device) if asked else None
+        self.learner: DecoderLearner = DecoderLearner(
+            model, self.rows.sampler.identities, settings, setup, self.verifier
+        )
         self.critics: Critics | None = build_critics(settings, setup)
         self.spectral = SpectralLoss().to(setup.device)
-        self.verifier = Verifier().to(setup.device) if settings.weights.verified else None
         self.listener = Listener(bf16=setup.bf16).to(setup.device) if settings.weights.heard else None
         self.held_out: list[Batch] = []
         if valid:
@@ -213,7 +275,8 @@ class DecoderStage(Stage):
         spoken: Spoken = heard
         weights, learner, lesson = self.settings.weights, self.learner, spoken.lesson
         losses = self._judged(spoken, hearing=step % self.settings.heard_every == 0)
-        losses["named"] = Loss(learner.head(lesson.latent, lesson.speakers), weights.speaker)
+        if not self.settings.keep_speakers:
+            losses["named"] = Loss(learner.head(lesson.latent, lesson.speakers), weights.speaker)
         if weights.swap and spoken.converted is not None:
             speech = repeated(spoken.converted, spoken.lengths[::2])
             named = recognised(learner.model, learner.head, speech, lesson.speakers[1::2], self.setup.bf16)
@@ -229,9 +292,10 @@ class DecoderStage(Stage):
         }
         if weights.buzz:
             losses["buzz"] = Loss(buzz(model, spoken.cepstra, lesson.prosody, spoken.valid), weights.buzz)
-        if self.verifier and converted is not None:
-            alike = verified_loss(self.verifier, converted, lesson.references[1::2], spoken.lengths[::2])
-            losses["verified"] = Loss(alike, weights.verified)
+        if self.verifier and converted is not None and spoken.embeddings is not None:
+            unlike, near = voice_losses(self.verifier, converted, *spoken.embeddings, spoken.lengths[::2])
+            losses["verified"] = Loss(unlike, weights.verified)
+            losses["nearer"] = Loss(near, weights.nearer)
         if weights.words:
             speech, rows = (spoken.output, slice(None)) if converted is None else (converted, slice(None, None, 2))
             kept = content_distance(model, speech, lesson.content[rows], bf16, spoken.valid[rows])

@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from streamvc.config import FRAME, SAMPLE_RATE
 from streamvc.dsp.mel import LogMel
 from streamvc.errors import ConfigError
-from streamvc.model.live import POINTS, LiveModel, Stack
+from streamvc.model.live import POINTS, LiveModel, SpeechEncoder, Stack
 from streamvc.training.augment import SpectralAugment
 from streamvc.training.data import PackedCorpus
 from streamvc.training.speaker import Pool, agreement, held_out_clips, separation
@@ -89,7 +89,7 @@ class SpeakerStage(Stage):
     """Distillation of a verification network.
 
     Raises (on construction):
-        ConfigError: the model is not `live`.
+        ConfigError: the model is not `live`, or its speech encoder is not its own.
         CorpusError: the pool or the corpus cannot be used.
         RuntimeUnavailableError: held-out speakers should judge, and Resemblyzer is not installed.
     """
@@ -100,6 +100,10 @@ class SpeakerStage(Stage):
     def __init__(self, settings: SpeakerSettings, model: Any, setup: Setup) -> None:
         if not isinstance(model, LiveModel):
             raise ConfigError("A stage of the kind speaker trains the live model; the paper has no such stage.")
+        if not isinstance(model.speech_encoder, SpeechEncoder):
+            raise ConfigError(
+                "The model's speech encoder is that of a verifier; a stage of the kind speaker has nothing to teach it."
+            )
         self.settings: SpeakerSettings = settings
         pool = Pool(Path(settings.pool))
         self.centre = pool.embeddings.mean(dim=0).to(setup.device)
@@ -112,6 +116,7 @@ class SpeakerStage(Stage):
 
     def _whiten(self, pool: Pool) -> None:
         model = self.learner.model
+        assert isinstance(model.speech_encoder, SpeechEncoder)
         rows = np.linspace(0, len(pool.speakers) - 1, self.settings.whiten).astype(int)
         parts = [pool.batch(part) for part in np.array_split(rows, max(1, len(rows) // 32))]
         with torch.no_grad():

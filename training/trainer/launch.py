@@ -18,6 +18,7 @@ from streamvc.checkpoint import load_model, read_metadata
 from streamvc.config import config_to_dict
 from streamvc.errors import ConfigError, RuntimeUnavailableError, TrainingError
 from streamvc.model import Model, build_model
+from streamvc.training.precision import has_bfloat16
 from streamvc.training.stages.base import Setup, Stage
 from streamvc.training.stages.critics import CriticSettings, critics_of
 from streamvc.training.synthetic import make_corpus
@@ -66,7 +67,7 @@ def train(
         if accelerator.is_main_process:
             _prepare(recipe, folder, fresh, resume)
         recipe = _with_corpus(recipe, folder)
-    setup = Setup(recipe.run.seed, recipe.run.bf16, accelerator.device)
+    setup = Setup(recipe.run.seed, recipe.run.bf16 and has_bfloat16(accelerator.device), accelerator.device)
     about = {"recipe": recipe.run.name}
     previous: StageFolder | None = None
     with Stop() as stop:

@@ -45,7 +45,9 @@ class RunSettings:
     corpus: str = key("", "packed corpus (`svc train corpus build`), or `synthetic`: a small one made on the spot")
     pool: str = key("", "folder of `python -m streamvc.training.speaker_pool`")
     seed: int = key(0, "of everything that is drawn", low=0)
-    bf16: bool = key(True, "whether networks run in bfloat16 (spectra, filters and losses never do)")
+    bf16: bool = key(
+        True, "whether networks run in bfloat16 where the processor has it (spectra, filters and losses never do)"
+    )
     device: str = key("auto", "where to train", choices=("auto", "cpu", "cuda"))
     threads: int = key(0, "of PyTorch on the CPU (0: as PyTorch has it)", low=0)
     workers: int = key(0, "processes that prepare rows (0: the training process does)", low=0)

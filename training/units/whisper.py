@@ -19,6 +19,7 @@ from torch import Tensor, nn
 from streamvc.config import FRAME
 from streamvc.errors import CheckpointError, RuntimeUnavailableError
 from streamvc.training.corpora.base import Utterance
+from streamvc.training.precision import has_bfloat16
 from streamvc.training.units.ctranslate2 import read_model, weight
 from streamvc.training.units.extract import batches, waves
 from streamvc.training.units.mel import log_mel
@@ -165,7 +166,7 @@ class WhisperTeacher:
         audio: int16 samples of the packed corpus.
         device: where to compute.
         frames: of one batch, padding included.
-        half: compute matrix products in bfloat16 (relative error 0.5 %).
+        half: compute matrix products in bfloat16 (relative error 0.5 %); by default where the device has them.
     """
 
     name = "whisper"
@@ -175,10 +176,10 @@ class WhisperTeacher:
 
     def __init__(
         self, encoder: WhisperEncoder, audio: npt.NDArray[np.int16], device: torch.device = CPU,
-        frames: int = 1500, half: bool = True,
+        frames: int = 1500, half: bool | None = None,
     ) -> None:  # fmt: skip
         self.encoder, self.audio, self.device = encoder.to(device), audio, device
-        self.frames, self.half = frames, half
+        self.frames, self.half = frames, has_bfloat16(device) if half is None else half
 
     @torch.inference_mode()
     def __call__(

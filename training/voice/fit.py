@@ -19,6 +19,7 @@ from streamvc.model.live import LiveModel
 from streamvc.presets.format import Preset
 from streamvc.training.decoder import content_distance
 from streamvc.training.losses.spectral import SpectralLoss
+from streamvc.training.precision import has_bfloat16
 from streamvc.training.voice.change import Change, normed
 from streamvc.training.voice.lesson import SAMPLES, Lessons
 from streamvc.training.voice.material import OwnSpeech
@@ -103,7 +104,7 @@ def fit(
             theirs = lessons(*others.others(settings.batch - half, SAMPLES))
             speech = lessons.say(theirs, conditioning)
             unlike = likeness(speech)
-            lost = content_distance(model, speech, theirs.content, True)
+            lost = content_distance(model, speech, theirs.content, has_bfloat16("cpu"))
             loss = settings.own * copied + settings.likeness * unlike + settings.words * lost
             if not torch.isfinite(loss):
                 raise TrainingError(f"The fit's loss became {float(loss.detach())} at step {step}: try another --seed.")

@@ -12,6 +12,7 @@ from streamvc.controls import N_CONTROLS
 from streamvc.model.live import FINE, POINTS, LiveModel, Prosody, Stack
 from streamvc.training.augment import SpectralAugment
 from streamvc.training.decoder import CONTEXT, SKIP, in_register, speak
+from streamvc.training.precision import has_bfloat16
 
 FRAMES = 90
 """Frames of 20 ms that are spoken at once: a little more than a window of the verifier."""
@@ -49,7 +50,7 @@ class Lessons:
         """Crops `[batch, SAMPLES]` of people with these registers `[batch, 2]`."""
         power, _ = self.model.mel.power(samples.unsqueeze(1))
         view = self.stack(self.augment(power, masks=False))[0]
-        with torch.autocast("cpu", torch.bfloat16):
+        with torch.autocast("cpu", torch.bfloat16, enabled=has_bfloat16("cpu")):
             content, _ = self.model.content_encoder(view)
         controls = torch.zeros(len(samples), N_CONTROLS)
         controls[:, 4] = 1
@@ -65,5 +66,5 @@ class Lessons:
     def say(self, lesson: Lesson, conditioning: Tensor) -> Tensor:
         """The lesson in the voice `conditioning [64 + n]`: speech that lines up with the lesson's."""
         rows = conditioning.expand(len(lesson.content), -1)
-        speech, _ = speak(self.model, lesson.content, rows, lesson.prosody, bf16=True)
+        speech, _ = speak(self.model, lesson.content, rows, lesson.prosody, bf16=has_bfloat16("cpu"))
         return speech[:, SKIP:]

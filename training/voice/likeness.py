@@ -20,6 +20,7 @@ from streamvc.config import FRAME
 from streamvc.model.live import LiveModel
 from streamvc.presets.recordings import Samples
 from streamvc.training.evaluation.dvector import DVectorEncoder
+from streamvc.training.precision import has_bfloat16
 from streamvc.training.verifier import Verifier, embedding_of
 from streamvc.training.voice.person import Ear
 
@@ -100,9 +101,9 @@ def recognised(model: LiveModel, latent: NDArray[np.float32]) -> Callable[[Tenso
 
     def distance(converted: Tensor) -> Tensor:
         nonlocal first
-        mel, _ = model.content_features(converted[:, : converted.shape[1] // FRAME * FRAME])
-        with torch.autocast("cpu", torch.bfloat16):
-            heard = model.speech_encoder(mel)
+        features = model.speech_features(converted[:, : converted.shape[1] // FRAME * FRAME])
+        with torch.autocast("cpu", torch.bfloat16, enabled=has_bfloat16("cpu")):
+            heard = model.speech_encoder(features)
         apart = (heard.float() - wanted).square().mean()
         first = first or max(float(apart.detach()), 1e-6)
         scaled: Tensor = _OWN_SCALE / first * apart

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from streamvc.dsp.mel import mel_filterbank
-from streamvc.training.losses.verified import verified_loss
+from streamvc.training.losses.verified import MARGIN, voice_losses
 
 Speak = Callable[[float, float, int], np.ndarray]
 
@@ -35,6 +35,11 @@ class Ear(nn.Module):
 @pytest.fixture(scope="module")
 def ear() -> Ear:
     return Ear().requires_grad_(False)
+
+
+def verified_loss(ear: Ear, converted: Tensor, references: Tensor, lengths: Tensor | None = None) -> Tensor:
+    wanted = ear(references)
+    return voice_losses(ear, converted, wanted, wanted, lengths)[0]
 
 
 def voices(speak: Speak, *pitches: float, seed: int = 0) -> Tensor:
@@ -79,3 +84,24 @@ def test_padding_is_not_heard(ear: Ear, make_speech: Speak) -> None:
     # Not as silence either, which would make a voice of it.
     silent = verified_loss(ear, converted.masked_fill(padding, 0.0), references)
     assert abs(silent.item() - results[0][0].item()) > 1e-3
+
+
+def test_nearer_to_the_target_than_to_the_source_is_enough(ear: Ear, make_speech: Speak) -> None:
+    low, high = voices(make_speech, 100, 110), voices(make_speech, 230, 250)
+    target, source = ear(high), ear(low)
+    assert voice_losses(ear, high, target, source)[1].item() == 0  # the target's own speech
+    untouched = voice_losses(ear, low, target, source)[1].item()
+    apart = (1 - (target * source).sum(dim=-1)).mean().item()
+    assert untouched == pytest.approx((1 + MARGIN) * apart, rel=1e-4)
+    assert voice_losses(ear, low, source, source)[1].item() == 0  # nobody else is wanted
+
+
+def test_being_too_near_to_the_source_pushes_away_from_it(ear: Ear, make_speech: Speak) -> None:
+    low = voices(make_speech, 100, 110).requires_grad_()
+    target, source = ear(voices(make_speech, 230, 250)), ear(low).detach()
+    before = voice_losses(ear, low, target, source)[1]
+    before.backward()
+    assert low.grad is not None
+    step = 0.01 * low.grad / low.grad.abs().max()
+    with torch.no_grad():
+        assert voice_losses(ear, low - step, target, source)[1].item() < before.item() - 1e-3
