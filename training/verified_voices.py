@@ -42,16 +42,21 @@ def with_verifier(old: LiveModel, verifier: Verifier, pool: Pool) -> tuple[LiveM
     model.load_state_dict(kept, strict=False)
     encoder = model.speech_encoder
     assert isinstance(encoder, VerificationEncoder)
-    encoder.lstm.load_state_dict(verifier.network.lstm.state_dict())
-    encoder.linear.load_state_dict(verifier.network.linear.state_dict())
+    take_verifier(encoder, verifier, pool)
     rows = np.linspace(0, len(pool.speakers) - 1, min(CLIPS, len(pool.speakers))).astype(int)
     before = []
     with torch.no_grad():
         for part in np.array_split(rows, -(-len(rows) // AT_ONCE)):
             before.append(old.embed(pool.batch(part)[0]))
-        set_components(encoder.project, pool.embeddings, pool.speakers)
         after = encoder.latent(pool.embeddings[torch.from_numpy(rows)])
     return model.eval(), lead_over(model.decoder, torch.cat(before), after)
+
+
+def take_verifier(encoder: VerificationEncoder, verifier: Verifier, pool: Pool) -> None:
+    """Give a speech encoder the verifier's weights, and latents that fit the voices of a pool."""
+    encoder.lstm.load_state_dict(verifier.network.lstm.state_dict())
+    encoder.linear.load_state_dict(verifier.network.linear.state_dict())
+    set_components(encoder.project, pool.embeddings, pool.speakers)
 
 
 @torch.no_grad()

@@ -49,6 +49,7 @@ from streamvc.training.stages.base import Critics, Duel, Learner, Loss, Setup, S
 from streamvc.training.stages.critics import CriticSettings, build_critics, critic_losses, critics_of, piece_of_step
 from streamvc.training.trainer.batches import Batch, Draw, draw_pieces
 from streamvc.training.trainer.keys import key
+from streamvc.training.verified_voices import take_verifier
 from streamvc.training.verifier import Verifier
 from streamvc.training.voices import Voices
 
@@ -75,7 +76,14 @@ class DecoderSettings(CriticSettings):
     speeds: tuple[float, float] = key((0.84, 1.19), "range of changed speeds", low=0.25, high=4)
     speed_share: float = key(0.4, "share of crops at another speed", low=0, high=1)
     voices: str = key(
-        "", "pool whose voices are spoken with, of a model with a verifier's speech encoder; empty: those of the batch"
+        "batch", "whose voices are spoken with: those of the batch, or of a pool (if the model's speech encoder is a "
+        "verifier's)", choices=("batch", "pool"),
+    )
+    pool: str = key(
+        "", "folder of `python -m streamvc.training.speaker_pool`, if voices come from one; empty: that of the recipe"
+    )
+    take_verifier: bool = key(
+        False, "whether the speech encoder becomes the verifier's, with latents for that pool, before the first step"
     )
     mixed: float = key(0.3, "share of conversions into a mixture of two voices of that pool", low=0, high=1)
     keep_speakers: bool = key(False, "whether the speech encoder stays as it is")
@@ -243,15 +251,21 @@ class DecoderStage(Stage):
         corpus = PackedCorpus(settings.corpus)
         train, valid = (corpus.select(lambda u, s=split: _usable(u, s)) for split in ("train", "valid"))  # type: ignore[misc]
         registers = speaker_registers(corpus, [*train, *valid], cache)
-        if settings.voices and not isinstance(model.speech_encoder, VerificationEncoder):
-            raise ConfigError(
-                "voices needs a model whose speech encoder is a verifier's; make one with `python -m "
-                "streamvc.training.verified_voices`."
-            )
-        pool = Pool(Path(settings.voices)) if settings.voices else None
+        pool = None
+        if settings.voices == "pool":
+            if not isinstance(model.speech_encoder, VerificationEncoder):
+                raise ConfigError(
+                    "Voices of a pool need a model whose speech encoder is a verifier's: set speech to verification "
+                    "under [model]."
+                )
+            pool = Pool(Path(settings.pool))
         self.rows = DecoderRows(settings, model, corpus, train, registers, pool=pool)
         asked = max(settings.weights.verified, settings.weights.nearer) > 0
         self.verifier = Verifier().to(setup.device) if asked else None
+        if settings.take_verifier:
+            if pool is None or not isinstance(model.speech_encoder, VerificationEncoder):
+                raise ConfigError("take_verifier needs the voices of a pool: set voices to pool.")
+            take_verifier(model.speech_encoder, self.verifier or Verifier(), pool)
         self.learner: DecoderLearner = DecoderLearner(
             model, self.rows.sampler.identities, settings, setup, self.verifier
         )
@@ -275,7 +289,7 @@ class DecoderStage(Stage):
         spoken: Spoken = heard
         weights, learner, lesson = self.settings.weights, self.learner, spoken.lesson
         losses = self._judged(spoken, hearing=step % self.settings.heard_every == 0)
-        if not self.settings.keep_speakers:
+        if self.settings.voices == "batch":
             losses["named"] = Loss(learner.head(lesson.latent, lesson.speakers), weights.speaker)
         if weights.swap and spoken.converted is not None:
             speech = repeated(spoken.converted, spoken.lengths[::2])

@@ -162,6 +162,7 @@ def missing_folders(recipe: Recipe) -> None:
     for name, settings in recipe.stages.items():
         for common, made in _FOLDERS.items():
             needed = hasattr(settings, common) and not (common == "corpus" and not getattr(settings, "judged", True))
+            needed = needed and not (common == "pool" and getattr(settings, "voices", "pool") != "pool")
             if needed and not getattr(settings, common):
                 raise ConfigError(
                     f"The stage {name} needs a {common}; give --set {common}=DIR, a folder that `{made}` wrote."
