@@ -137,7 +137,7 @@ def fitted(voice: BuiltinVoice, preset: Preset, corpus: Path, weights: Path, set
     from streamvc.presets.fitted import Fitted
     from streamvc.training.verifier import Verifier
     from streamvc.training.voice.fit import fit
-    from streamvc.training.voice.likeness import verified
+    from streamvc.training.voice.likeness import verified, verifier_or_none
     from streamvc.training.voice.make import Both
     from streamvc.training.voice.material import CorpusSpeech, OwnSpeech
 
@@ -148,7 +148,7 @@ def fitted(voice: BuiltinVoice, preset: Preset, corpus: Path, weights: Path, set
     register = (preset.log_f0_mean, preset.log_f0_std)
     others = Both(OwnSpeech(speech, register, settings.seed + 1), CorpusSpeech(corpus, settings.seed + 2))
     own = OwnSpeech(speech, register, settings.seed)
-    change = fit(model, preset, own, others, verified(Verifier(), speech), settings)
+    change = fit(model, preset, own, others, verified(verifier_or_none(model) or Verifier(), speech), settings)
     print(f"{voice.name} fitted", flush=True)
     return replace(
         change.applied(preset, SHARE), fitted=Fitted(change.seconds, 0.0, change.steps, settings.seed, SHARE)

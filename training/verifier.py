@@ -16,7 +16,9 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from streamvc.config import SAMPLE_RATE
+from streamvc.model.verification import VerificationEncoder
 from streamvc.training.evaluation.optional import INSTALL_WITHOUT_DEPENDENCIES, require
+from streamvc.training.losses.verified import SpeakerNetwork
 
 EMBEDDING = 256
 _SIZE, _HOP, _BANDS = 400, 160, 40
@@ -60,8 +62,20 @@ class Verifier(nn.Module):
         return F.normalize(each.mean(dim=1), dim=-1)
 
 
+class OwnVerifier(nn.Module):
+    """The verifier that is a model's speech encoder, called as :class:`Verifier`: nothing has to be installed."""
+
+    def __init__(self, encoder: VerificationEncoder) -> None:
+        super().__init__()
+        self.encoder = encoder
+
+    def forward(self, speech: Tensor) -> Tensor:
+        """Speech `[batch, samples]` -> embeddings `[batch, 256]` of length 1."""
+        return self.encoder.embedding(self.encoder.features(speech))
+
+
 @torch.no_grad()
-def embedding_of(verifier: Verifier, speech: np.ndarray[Any, np.dtype[np.float32]], pieces: int = 40) -> Tensor:
+def embedding_of(verifier: SpeakerNetwork, speech: np.ndarray[Any, np.dtype[np.float32]], pieces: int = 40) -> Tensor:
     """The mean embedding `[256]` of a person's speech [samples], over windows at even distances."""
     length = WINDOW * _HOP
     starts = np.linspace(0, max(0, len(speech) - length), min(pieces, max(1, len(speech) // length))).astype(int)

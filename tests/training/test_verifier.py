@@ -10,11 +10,14 @@ import numpy as np
 import pytest
 import torch
 
-from streamvc.config import FRAME
+from streamvc.config import FRAME, LiveConfig
+from streamvc.model.live import LiveModel
+from streamvc.model.verification import VerificationEncoder
 from streamvc.training import speaker_pool
 from streamvc.training.losses.verified import voice_losses
 from streamvc.training.speaker import Pool
-from streamvc.training.verifier import EMBEDDING, Verifier, embedding_of
+from streamvc.training.verifier import EMBEDDING, OwnVerifier, Verifier, embedding_of
+from streamvc.training.voice import likeness
 
 Speak = Callable[[float, float, int], np.ndarray]
 
@@ -57,3 +60,32 @@ def test_the_embedding_of_a_person_is_that_of_their_speech(verifier: Verifier, m
     )
     assert float(low.norm()) == pytest.approx(1.0, abs=1e-4)
     assert low @ again > low @ high
+
+
+def test_a_models_own_says_the_same(verifier: Verifier, make_speech: Speak) -> None:
+    encoder = VerificationEncoder(64)
+    encoder.lstm.load_state_dict(verifier.network.lstm.state_dict())
+    encoder.linear.load_state_dict(verifier.network.linear.state_dict())
+    own = OwnVerifier(encoder)
+    for seconds in (1.6, 4.0):  # the package does not repeat what is shorter than a window
+        speech = torch.from_numpy(make_speech(140.0, seconds, 3))[None]
+        with torch.no_grad():
+            assert float((own(speech) * verifier(speech)).sum()) > 0.97
+    assert embedding_of(own, make_speech(140.0, 4.0, 3)).shape == (EMBEDDING,)
+
+
+def test_fits_of_voices_ask_the_models_own_before_a_package(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(likeness, "_installed", lambda *modules: False)
+    sizes = {"encoder_width": 16, "encoder_blocks": 1, "decoder_width": 16, "decoder_blocks": 1}
+    model = LiveModel(LiveConfig(speech="verification", **sizes))  # type: ignore[arg-type]
+    own = likeness.verifier_or_none(model)
+    assert isinstance(own, OwnVerifier)
+    assert own.encoder is model.speech_encoder
+    assert likeness.verifier_or_none(LiveModel(LiveConfig(**sizes))) is None  # type: ignore[arg-type]
+    speech = np.random.default_rng(0).standard_normal(48_000).astype(np.float32) * 0.05
+    converted = torch.from_numpy(speech[None]).requires_grad_()
+    distance = likeness.verified(own, speech)(converted)
+    assert distance.item() < 0.05
+    distance.backward()
+    assert converted.grad is not None
+    assert likeness.ear(model, own).limit == likeness.STRANGER

@@ -17,6 +17,7 @@ from streamvc.training.voice.options import parse
 if TYPE_CHECKING:
     from streamvc.model.live import LiveModel
     from streamvc.presets.format import Preset
+    from streamvc.training.losses.verified import SpeakerNetwork
     from streamvc.training.voice.make import Fitting
     from streamvc.training.voice.segments import Selection
 
@@ -45,7 +46,7 @@ def run(arguments: Sequence[str] | None, prog: str) -> int:
     files = recordings_in(options.recordings)
     weights = options.weights or default_weights()
     model = _live(weights)
-    verifier = None if options.no_verifier else likeness.verifier_or_none()
+    verifier = None if options.no_verifier else likeness.verifier_or_none(model)
     with progress("recordings", " file", len(files), say=tell) as step:
         selection = select(files, likeness.ear(model, verifier), step)
     told = report.to_json(selection, files)
@@ -64,13 +65,11 @@ def run(arguments: Sequence[str] | None, prog: str) -> int:
 
 def _fit(
     options: argparse.Namespace, model: LiveModel, fingerprint: str, selection: Selection, files: Sequence[Path],
-    verifier: object,
+    verifier: SpeakerNetwork | None,
 ) -> Fitting:
-    from streamvc.training.verifier import Verifier
     from streamvc.training.voice.fit import FitSettings
     from streamvc.training.voice.make import make_voice
 
-    assert verifier is None or isinstance(verifier, Verifier)
     settings = FitSettings(
         steps=options.steps, minutes=options.minutes, batch=options.batch, words=options.words, seed=options.seed
     )

@@ -18,10 +18,12 @@ from torch.nn import functional as F
 
 from streamvc.config import FRAME
 from streamvc.model.live import LiveModel
+from streamvc.model.verification import VerificationEncoder
 from streamvc.presets.recordings import Samples
 from streamvc.training.evaluation.dvector import DVectorEncoder
+from streamvc.training.losses.verified import SpeakerNetwork
 from streamvc.training.precision import has_bfloat16
-from streamvc.training.verifier import Verifier, embedding_of
+from streamvc.training.verifier import OwnVerifier, Verifier, embedding_of
 from streamvc.training.voice.person import Ear
 
 STRANGER = 0.25
@@ -51,12 +53,14 @@ class Judge:
         return float(embedding @ reference / (np.linalg.norm(embedding) * np.linalg.norm(reference)))
 
 
-def verifier_or_none() -> Verifier | None:
-    """Resemblyzer, if it is installed."""
+def verifier_or_none(model: LiveModel) -> SpeakerNetwork | None:
+    """Resemblyzer: the model's own, if its speech encoder is that, or the package, if it is installed."""
+    if isinstance(model.speech_encoder, VerificationEncoder):
+        return OwnVerifier(model.speech_encoder)
     return Verifier() if _installed(*_VERIFIER) else None
 
 
-def judges(verifier: Verifier | None) -> list[Judge]:
+def judges(verifier: SpeakerNetwork | None) -> list[Judge]:
     """The networks that are there besides the model's own, the one that no fit has asked first."""
     found = [Judge("d-vector", DVectorEncoder().embed)] if _installed(*_DVECTOR) else []
     if verifier is not None:
@@ -70,7 +74,7 @@ def judges(verifier: Verifier | None) -> list[Judge]:
     return found
 
 
-def ear(model: LiveModel, verifier: Verifier | None) -> Ear:
+def ear(model: LiveModel, verifier: SpeakerNetwork | None) -> Ear:
     """What tells speakers apart in recordings."""
     if verifier is not None:
         return Ear(judges(verifier)[-1].embed, STRANGER)
@@ -89,7 +93,7 @@ def own_encoder(model: LiveModel) -> Judge:
     return Judge("speech encoder", embed)
 
 
-def verified(verifier: Verifier, speech: Samples) -> Callable[[Tensor], Tensor]:
+def verified(verifier: SpeakerNetwork, speech: Samples) -> Callable[[Tensor], Tensor]:
     """Distance of converted speech from a person's [samples], by the verifier: the mean of 1 - cosine."""
     wanted = embedding_of(verifier, speech)
     return lambda converted: 1 - (verifier(converted) @ wanted).mean()

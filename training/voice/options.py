@@ -57,7 +57,7 @@ def parser(prog: str) -> Parser:
         help="of the processor (default: 2); another number changes the last digits",
     )
     fit.add_argument(
-        "--no-verifier", action="store_true", help="do without Resemblyzer even if it is installed"
+        "--no-verifier", action="store_true", help="do without Resemblyzer even if there is one"
     )
     fit.add_argument(
         "--keep-zero-shot", action="store_true",
