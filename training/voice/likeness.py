@@ -75,7 +75,9 @@ def judges(verifier: SpeakerNetwork | None) -> list[Judge]:
 
 
 def ear(model: LiveModel, verifier: SpeakerNetwork | None) -> Ear:
-    """What tells speakers apart in recordings."""
+    """What tells speakers apart in recordings; a fit that asks no verifier still hears strangers by the model's own."""
+    if verifier is None and isinstance(model.speech_encoder, VerificationEncoder):
+        verifier = OwnVerifier(model.speech_encoder)
     if verifier is not None:
         return Ear(judges(verifier)[-1].embed, STRANGER)
     return Ear(own_encoder(model).embed)

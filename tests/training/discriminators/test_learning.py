@@ -42,7 +42,7 @@ def signals(seed: int, samples: int, rows: int = 3) -> tuple[torch.Tensor, torch
 CASES: dict[str, tuple[Callable[[], nn.Module], float, int, int]] = {
     "melgan": (lambda: build_discriminators(["melgan"], 0.25), 2e-3, 30, 4_000),
     "period": (lambda: build_discriminators(["period"], 0.125), 1e-3, 40, 4_000),
-    "stft": (lambda: MultiStftDiscriminator(0.25, "complex", (512, 256)), 4e-3, 50, 4_000),
+    "stft": (lambda: MultiStftDiscriminator(0.25, "complex", (512, 256)), 4e-3, 90, 4_000),
     "stft-log": (lambda: MultiStftDiscriminator(0.25, "log", (512, 256)), 2e-3, 30, 4_000),
     "envelope": (lambda: build_discriminators(["envelope"], 0.25), 2e-3, 20, 8_000),
 }

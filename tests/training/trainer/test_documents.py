@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from streamvc.training import speaker_pool
+from streamvc.training import speaker_pool, verified_voices
 from streamvc.training.corpora.options import parser as corpus_parser
 from streamvc.training.trainer.command import overrides
 from streamvc.training.trainer.options import export_parser, recipes_parser, run_parser
@@ -44,9 +44,9 @@ def test_a_command_is_one(command: str) -> None:
         assert words[at - 1] == "-m"
         words = ["svc", "train", "run", *words[at + 1 :]]
     if words[:2] == ["python", "-m"]:
-        assert words[2] == "streamvc.training.speaker_pool"
+        programs = {f"streamvc.training.{p.__name__.rpartition('.')[2]}": p for p in (speaker_pool, verified_voices)}
         with pytest.raises(SystemExit) as stop:
-            speaker_pool.main([*words[3:], "--help"])
+            programs[words[2]].main([*words[3:], "--help"])
         assert stop.value.code == 0
         return
     name, rest = words[2], words[3:]

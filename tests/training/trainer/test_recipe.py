@@ -37,17 +37,19 @@ def test_the_recipe_of_the_paper_is_the_paper() -> None:
 
 def test_the_recipe_of_the_shipped_weights_has_their_losses() -> None:
     found = load_recipe("live-packages")
-    assert found.model == LiveConfig()
-    kinds = ("content", "decoder", "robust", "speaker", "decoder")
+    assert found.model == LiveConfig(speech="verification")
+    kinds = ("content", "decoder", "robust", "decoder")
     assert [type(s) for s in found.stages.values()] == [KINDS[k] for k in kinds]
     last = found.stages["adversarial"]
     assert isinstance(last, DecoderSettings)
-    assert replace(last.weights, speaker=0.0) == replace(LIVE, speaker=0.0)
-    assert last.weights.speaker == 0.05
-    assert (last.critics, last.keep_speakers, last.frames) == (("envelope",), True, 48)
+    assert replace(last.weights, speaker=0.0) == LIVE
+    assert (last.critics, last.keep_speakers, last.frames, last.voices) == (("envelope",), True, 84, "pool")
+    first = found.stages["spectral"]
+    assert isinstance(first, DecoderSettings)
+    assert (first.take_verifier, first.voices) == (True, "pool")
     with pytest.raises(ConfigError, match=r"content needs a corpus; give --set corpus=DIR"):
         missing_folders(found)
-    with pytest.raises(ConfigError, match=r"speaker needs a pool; give --set pool=DIR"):
+    with pytest.raises(ConfigError, match=r"spectral needs a pool; give --set pool=DIR"):
         missing_folders(load_recipe("live-packages", ["corpus=x"]))
 
 

@@ -13,7 +13,6 @@ from streamvc.engine import Engine
 from streamvc.errors import AudioError
 from streamvc.presets.store import resolve
 from streamvc.runtimes import default_weights, load_runtime
-from streamvc.runtimes.speech import load_speech_encoder
 from streamvc.training.voice import segments as chosen
 from streamvc.training.voice.faults import fault_of
 from streamvc.training.voice.files import recordings_in
@@ -145,11 +144,13 @@ def two_voices(spoken):
 
 
 def test_the_shipped_speech_encoder_hears_a_stranger(two_voices):
+    from streamvc.checkpoint import load_model
+    from streamvc.training.voice.likeness import ear
+
     alice, victor = two_voices
     third = len(alice) // 3
     pieces = [alice[i * third // 2 : i * third // 2 + third] for i in range(5)]
-    ear = Ear(load_speech_encoder(default_weights()).embed)
-    found = strangers([*pieces, victor[:third]], ear)
+    found = strangers([*pieces, victor[:third]], ear(load_model(default_weights()), None))
     assert 5 in found
     # Of five overlapping pieces the median distance is a rough measure, so one of the person's own may go as well.
     assert len(found) <= 2
