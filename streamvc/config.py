@@ -81,7 +81,10 @@ class WhiteningConfig:
 
 @dataclass(frozen=True)
 class LiveConfig:
-    """Sizes of the `live` configuration: log-mel front end, ConvNeXt blocks, source-filter decoder.
+    """Sizes of the `live` configuration: log-mel front end, windowed transformer, source-filter decoder.
+
+    The content encoder has the layers of the first `encoder_blocks` blocks of the encoder of Whisper base, and each of
+    its blocks attends to `encoder_past` frames before the present one.
 
     `speech` says what listens to the target speaker: `convnext`, learnt with the rest, or `verification`, the network
     of a speaker verifier (streamvc/model/verification.py).
@@ -89,11 +92,13 @@ class LiveConfig:
 
     name: str = "live"
     mel_bands: int = 80
-    mel_window: int = 512
+    mel_window: int = 400
     mel_hop: int = 160
-    content_dim: int = 64
-    encoder_width: int = 256
-    encoder_blocks: int = 8
+    content_dim: int = 128
+    encoder_width: int = 512
+    encoder_heads: int = 8
+    encoder_blocks: int = 4
+    encoder_past: int = 64
     speech: str = "convnext"
     speech_width: int = 192
     speech_blocks: int = 4

@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 
 from streamvc.config import SAMPLE_RATE
-from streamvc.dsp.mel import LogMel, mel_filterbank
+from streamvc.dsp.mel import SILENCE, LogMel, slaney_filterbank
 
 _WARPS = np.exp(np.linspace(math.log(0.80), math.log(1.25), 33))
 
@@ -28,7 +28,7 @@ class SpectralAugment:
     def __init__(
         self, front: LogMel, bands: int, size: int, seed: int, strength: float = 1.0, warp: float | None = None
     ) -> None:
-        banks = np.stack([mel_filterbank(bands, size, warp=float(w)) for w in _WARPS])
+        banks = np.stack([slaney_filterbank(bands, size, warp=float(w)) for w in _WARPS])
         self.banks = torch.from_numpy(banks)
         self.front, self.strength = front, strength
         self.warp = strength if warp is None else warp
@@ -41,7 +41,9 @@ class SpectralAugment:
     def __call__(self, power: Tensor, masks: bool = True) -> Tensor:
         """`[batch, n, bins] -> [batch, bands, n]` log-mel, a new view at each call."""
         batch, _steps, bins = power.shape
-        gain = self._uniform(-14, 8, batch, 1, 1)
+        # Microphones differ by some 15 dB; every third row also stands for one that is far away or turned down.
+        far = torch.rand(batch, 1, 1, generator=self.random) < 1 / 3
+        gain = torch.where(far, self._uniform(-34, 12, batch, 1, 1), self._uniform(-15, 10, batch, 1, 1))
         power = power * 10 ** (gain / 10) * self._equaliser(batch, bins)
         power = power + self._noise(power)
         span = self.warp * 16
@@ -78,7 +80,7 @@ class SpectralAugment:
         begin, length = self._uniform(0, steps, batch, 1), self._uniform(0, 14, batch, 1)
         length = length * (torch.rand(batch, 1, generator=self.random) < 0.5)
         drop_step = (step >= begin) & (step < begin + length)
-        return mel.masked_fill(drop_band.unsqueeze(2) | drop_step.unsqueeze(1), -1.0)
+        return mel.masked_fill(drop_band.unsqueeze(2) | drop_step.unsqueeze(1), SILENCE)
 
 
 def add_rooms(samples: Tensor, random: torch.Generator, probability: float = 0.2) -> Tensor:

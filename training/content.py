@@ -15,7 +15,7 @@ from torch.nn import functional as F
 
 from streamvc.config import FRAME, LOOK_AHEAD_FRAMES, LiveConfig
 from streamvc.dsp.mel import LogMel
-from streamvc.model.live import POINTS, ContentEncoder, Stack
+from streamvc.model.live import ContentEncoder
 from streamvc.training.data import IGNORE, NO_PHONE, NO_UNIT, PackedCorpus, Utterance
 from streamvc.training.distributed import world_mean
 from streamvc.training.trainer.folder import read_state
@@ -67,7 +67,7 @@ def language_weight(utterance: Utterance) -> float:
 
 @torch.no_grad()
 def validate(
-    encoder: ContentEncoder, heads: UnitHeads, front: LogMel, corpus: PackedCorpus, limit: int = 24
+    encoder: ContentEncoder, heads: UnitHeads, front: LogMel, corpus: PackedCorpus, limit: int = 12
 ) -> dict[str, float]:
     """Unit accuracy on held-out speakers, by group of speakers."""
     encoder.eval()
@@ -75,14 +75,13 @@ def validate(
     for u in corpus.select(lambda u: u.split == "valid" and u.length >= 3 * 16_000):
         groups.setdefault(f"{u.corpus}-{u.language}", []).append(u)
     results: dict[str, float] = {}
-    stack = Stack(POINTS)
     for group, members in groups.items():
         chosen = members[:: max(1, len(members) // limit)][:limit]
         right: dict[str, list[int]] = {}
         for u in chosen:
             samples = torch.from_numpy(corpus.samples(u)[: 10 * 16_000 // FRAME * FRAME])
             mel, _ = front(samples.reshape(1, 1, -1))
-            logits = heads(encoder(stack(mel)[0].to(heads.norm.weight.device))[0])
+            logits = heads(encoder(mel.to(heads.norm.weight.device))[0])
             span = slice(u.start // FRAME, u.start // FRAME + samples.shape[0] // FRAME)
             for name, values in logits.items():
                 source = corpus.phones if name == "phones" else corpus.units[name]

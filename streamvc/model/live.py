@@ -24,6 +24,7 @@ from streamvc.dsp.mel import LogMel
 from streamvc.dsp.whitening import HoldVoiced, RunningWhitening
 from streamvc.dsp.yin import Yin
 from streamvc.errors import ConfigError
+from streamvc.layers.attention import WindowedBlock
 from streamvc.layers.base import StreamingModule
 from streamvc.layers.conv import CausalConv1d, Delay, Windows
 from streamvc.layers.convnext import ConvNeXtBlock
@@ -58,41 +59,59 @@ class Stack(StreamingModule):
 
 
 class ContentEncoder(StreamingModule):
-    """Log-mel of the source -> soft content units `[batch, content, frames]`, layer-normed, 2 frames late.
+    """Log-mel of the source `[batch, 80, 2 * n]` -> soft content units `[batch, content, n]`, layer-normed, 2 frames
+    late.
 
+    The first blocks of Whisper's encoder, made causal. Frame i is what Whisper's would be whose centre lies at sample
+    320 i + 120; it is heard whole, one frame of future in the first block included, when the frame i + 2 has come.
     Output t describes frame t - 2 (paper, section 2.5): training shifts the labels, nothing is padded.
     """
 
-    def __init__(self, config: LiveConfig, dropout: float = 0.0) -> None:
+    def __init__(self, config: LiveConfig) -> None:
         super().__init__()
-        self.front = CausalConv1d(config.mel_bands * POINTS, config.encoder_width, 3)
+        width = config.encoder_width
+        self.conv1 = CausalConv1d(config.mel_bands, width, 3)
+        self.conv2 = CausalConv1d(width, width, 3, stride=POINTS)
+        self.position = nn.Parameter(torch.zeros(width))
+        """Whisper's positions, of which a stream keeps the mean."""
         self.blocks = nn.ModuleList(
-            ConvNeXtBlock(config.encoder_width, config.kernel, config.expansion, dropout=dropout)
-            for _ in range(config.encoder_blocks)
+            WindowedBlock(width, config.encoder_heads, config.expansion, config.encoder_past, int(number == 0))
+            for number in range(config.encoder_blocks)
         )
-        self.norm = nn.LayerNorm(config.encoder_width)
-        self.project = nn.Linear(config.encoder_width, config.content_dim)
+        self.norm = nn.LayerNorm(width)
+        self.project = nn.Linear(width, config.content_dim)
 
     def initial_state(self, batch: int, like: Tensor) -> State:
-        blocks = tuple(b.initial_state(batch, like) for b in self.blocks if isinstance(b, ConvNeXtBlock))
-        return (self.front.initial_state(batch, like), *blocks)
+        blocks = tuple(b.initial_state(batch, like) for b in self.blocks if isinstance(b, WindowedBlock))
+        return self.conv1.initial_state(batch, like), self.conv2.initial_state(batch, like), blocks
 
     def forward(self, mel: Tensor, state: State | None = None) -> tuple[Tensor, State]:
-        before = parts(self.initial_state(mel.shape[0], mel) if state is None else state)
-        x, first = self.front(mel, before[0])
-        after = [first]
-        for block, block_state in zip(self.blocks, before[1:], strict=True):
+        x, after = self.features(mel, state)
+        y = self.project(self.norm(x))
+        return F.layer_norm(y, y.shape[-1:]).transpose(1, 2), after
+
+    def features(self, mel: Tensor, state: State | None = None) -> tuple[Tensor, State]:
+        """What the last block gives, `[batch, n, width]`, before it is narrowed down."""
+        first, second, blocks = (None, None, None) if state is None else parts(state)
+        x, first = self.conv1(mel, first)
+        x, second = self.conv2(F.gelu(x), second)
+        x = F.gelu(x).transpose(1, 2) + self.position
+        after: list[State] = []
+        before = [None] * len(self.blocks) if blocks is None else parts(blocks)
+        for block, block_state in zip(self.blocks, before, strict=True):
             x, new = block(x, block_state)
             after.append(new)
-        y = self.project(self.norm(x.transpose(1, 2)))
-        return F.layer_norm(y, y.shape[-1:]).transpose(1, 2), tuple(after)
+        return x, (first, second, tuple(after))
 
 
 class SpeechEncoder(nn.Module):
-    """Log-mel of a reference -> speaker latent `[batch, latent]` through learnable pooling (paper, section 2.2)."""
+    """Log-mel of a reference `[batch, 80, 2 * n]` -> speaker latent `[batch, latent]` through learnable pooling (paper,
+    section 2.2).
+    """
 
     def __init__(self, config: LiveConfig) -> None:
         super().__init__()
+        self.stack = Stack(POINTS)
         self.front = CausalConv1d(config.mel_bands * POINTS, config.speech_width, 3)
         self.blocks = nn.ModuleList(
             ConvNeXtBlock(config.speech_width, config.kernel, config.expansion) for _ in range(config.speech_blocks)
@@ -102,7 +121,7 @@ class SpeechEncoder(nn.Module):
         self.project = nn.Linear(config.speech_width, config.latent_dim)
 
     def forward(self, mel: Tensor, mask: Tensor | None = None) -> Tensor:
-        x, _ = self.front(mel)
+        x, _ = self.front(self.stack(mel)[0])
         for block in self.blocks:
             x, _ = block(x)
         x = self.norm(x.transpose(1, 2)).transpose(1, 2)
@@ -275,7 +294,7 @@ class Decoder(StreamingModule):
     def forward(
         self, content: Tensor, prosody: Prosody, latent: Tensor, formant: Tensor, state: State | None = None
     ) -> tuple[Tensor, State]:
-        """`content [batch, 64, n]`, `latent [batch, 64]` or with an adaptation, `formant [batch, 1]` in semitones."""
+        """`content [batch, content, n]`, `latent [batch, 64]` or with an adaptation, `formant [batch, 1]` in semitones."""
         network, source, tail = parts(self.initial_state(content.shape[0], content) if state is None else state)
         cepstra, network = self.cepstra(content, prosody, latent, network)
         return self.synthesise(cepstra, prosody, formant, (source, tail), network)
@@ -347,7 +366,6 @@ class LiveModel(nn.Module):
         super().__init__()
         self.config = config
         self.mel = LogMel(config.mel_bands, config.mel_window, config.mel_hop, transform)
-        self.stack = Stack(POINTS)
         self.content_encoder = ContentEncoder(config)
         self.speech_encoder = _speech_encoder(config)
         self.prosody = ProsodyAnalysis(config, transform)
@@ -371,9 +389,10 @@ class LiveModel(nn.Module):
         )
 
     def content_features(self, samples: Tensor, state: State | None = None) -> tuple[Tensor, State]:
-        """Stacked log-mel `[batch, 160, n]` of samples `[batch, n * 320]`."""
+        """Log-mel `[batch, 80, 2 * n]` of samples `[batch, n * 320]`."""
+        mel: Tensor
         mel, state = self.mel(samples.unsqueeze(1), state)
-        return self.stack(mel)[0], state
+        return mel, state
 
     def embed(self, reference: Tensor, mask: Tensor | None = None) -> Tensor:
         """Speaker latent `[batch, 64]` of reference speech `[batch, samples]`; `mask [batch, samples // 320]`."""

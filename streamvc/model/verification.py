@@ -8,7 +8,6 @@ it says of new voices (docs/experiments.md, row spk3).
 
 from __future__ import annotations
 
-import math
 from typing import cast
 
 import numpy as np
@@ -16,7 +15,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from streamvc.config import FRAME, SAMPLE_RATE
+from streamvc.config import FRAME
+from streamvc.dsp.mel import slaney_filterbank
 
 BANDS = 40
 EMBEDDING = 256
@@ -90,23 +90,6 @@ class VerificationEncoder(nn.Module):
         """Latents `[..., latent]` of embeddings `[..., 256]`."""
         raw = self.project(embedding)
         return F.layer_norm(raw, (self.latent_dim,))
-
-
-def slaney_filterbank(bands: int, size: int) -> np.ndarray:
-    """Triangular filters of unit area from 0 Hz to the Nyquist frequency, `[size // 2 + 1, bands]`, float32.
-
-    Slaney's mel scale (Auditory Toolbox, 1998): linear below 1 kHz, 200/3 Hz each, and logarithmic above, 27 to a
-    factor of 6.4.
-    """
-    step, corner, ratio = 200.0 / 3, 1_000.0, math.log(6.4) / 27
-    top = corner / step + math.log(SAMPLE_RATE / 2 / corner) / ratio
-    mel = np.linspace(0.0, top, bands + 2)
-    hz = np.where(mel < corner / step, mel * step, corner * np.exp(ratio * (mel - corner / step)))
-    frequency = np.arange(size // 2 + 1) * SAMPLE_RATE / size
-    rise = (frequency[:, None] - hz[:-2]) / (hz[1:-1] - hz[:-2])
-    fall = (hz[2:] - frequency[:, None]) / (hz[2:] - hz[1:-1])
-    triangles = np.maximum(0.0, np.minimum(rise, fall))
-    return np.asarray(triangles * (2.0 / (hz[2:] - hz[:-2])), dtype=np.float32)
 
 
 def _windowed_waves() -> np.ndarray:

@@ -12,13 +12,14 @@ import torch
 from torch import Tensor
 
 from streamvc.errors import ConfigError
+from streamvc.training.perturbation.devices import clip, telephone
 from streamvc.training.perturbation.equaliser import draw_bands, equalise
 from streamvc.training.perturbation.noise import add_noise, coloured_noise
 from streamvc.training.perturbation.rooms import impulse_response, reverberate
 from streamvc.training.perturbation.spectra import Samples
 from streamvc.training.perturbation.voice import shift_voice
 
-EFFECTS = ("pitch", "formants", "equaliser", "rooms", "noise")
+EFFECTS = ("pitch", "formants", "equaliser", "rooms", "noise", "clipping", "telephone")
 
 
 @dataclass(frozen=True)
@@ -36,6 +37,9 @@ class PerturbationConfig:
     room_decibels: smallest and largest ratio of the direct sound to the room's.
     noise: probability of steady noise of any colour.
     noise_decibels: smallest and largest signal-to-noise ratio.
+    clipping: probability that peaks are cut off.
+    clipping_decibels: how far under the peak, at least and at most.
+    telephone: probability of a telephone's band and eight bits, from 200 to 400 Hz up to 3.2 to 3.8 kHz.
 
     Raises:
         ConfigError: a value is out of range.
@@ -52,6 +56,9 @@ class PerturbationConfig:
     room_decibels: tuple[float, float] = (0.0, 12.0)
     noise: float = 0.0
     noise_decibels: tuple[float, float] = (5.0, 35.0)
+    clipping: float = 0.0
+    clipping_decibels: tuple[float, float] = (6.0, 20.0)
+    telephone: float = 0.0
 
     def __post_init__(self) -> None:
         for field in dataclasses.fields(self):
@@ -112,7 +119,7 @@ class Perturbation:
         c = self.config
         if not len(samples):
             return samples
-        voice, bands, room, noise = (np.random.default_rng((seed, effect)) for effect in range(4))
+        voice, bands, room, noise, device = (np.random.default_rng((seed, effect)) for effect in range(5))
         pitch = _semitones(voice, c.pitch, c.pitch_semitones)
         formants = _semitones(voice, c.formants, c.formant_semitones)
         if pitch != 1 or formants != 1:
@@ -125,6 +132,12 @@ class Perturbation:
         if noise.random() < c.noise:
             ratio, tilt = noise.uniform(*c.noise_decibels), noise.uniform(-6, 1)
             samples = add_noise(samples, coloured_noise(noise, len(samples), tilt), ratio)
+        clips, phones = device.random(2)
+        depth, low, high = device.uniform(*c.clipping_decibels), device.uniform(200, 400), device.uniform(3_200, 3_800)
+        if clips < c.clipping:
+            samples = clip(samples, depth)
+        if phones < c.telephone:
+            samples = telephone(samples, low, high)
         return samples
 
 

@@ -11,8 +11,8 @@ from torch import Tensor
 
 from streamvc.config import FRAME, LOOK_AHEAD_FRAMES, SAMPLE_RATE
 from streamvc.dsp.mel import LogMel
-from streamvc.errors import ConfigError
-from streamvc.model.live import POINTS, LiveModel, Stack
+from streamvc.errors import ConfigError, CorpusError
+from streamvc.model.live import LiveModel
 from streamvc.training.augment import SpectralAugment, add_rooms
 from streamvc.training.content import WARM_UP_FRAMES, UnitHeads, labelled, language_weight, unit_loss, validate
 from streamvc.training.data import IGNORE, NO_UNIT, CropSampler, PackedCorpus
@@ -24,8 +24,12 @@ from streamvc.training.stages.dropout import RowDropout, draw_masks
 from streamvc.training.trainer.batches import Batch, Draw
 from streamvc.training.trainer.keys import key
 from streamvc.training.trainer.settings import StageSettings
+from streamvc.training.units.causal import take_whisper
+from streamvc.training.units.whisper import load_encoder
 
 VIEWS = 2
+CLIPS, CLIP_SECONDS = 32, 4
+"""What the starting values are measured on."""
 
 
 @dataclass(frozen=True)
@@ -39,6 +43,10 @@ class ContentSettings(StageSettings):
     corpus: str = key("", "packed and labelled corpus; empty: that of the recipe")
     frames: int = key(128, "length of a crop in frames of 20 ms", low=16)
     units: tuple[str, ...] = key(("whisper4", "whisper5"), "sets of unit labels")
+    start: str = key(
+        "", "what the encoder is before the first step: the weights that the stage is given, or the first blocks of "
+        "Whisper base", choices=("", "whisper"),
+    )
     kept: float = key(
         0.0, "weight of hearing in a view what the encoder that the stage starts from hears in clean speech: a decoder "
         "that was trained on its content then goes on with the new one", low=0,
@@ -62,14 +70,14 @@ class ContentRows:
         # Modules of their own: they stay on the CPU, where the rows are made.
         self.front = LogMel(c.mel_bands, c.mel_window, c.mel_hop)
         self.augment = SpectralAugment(self.front, c.mel_bands, c.mel_window, 0, settings.strength)
-        self.stack, self.perturb = Stack(POINTS), Perturbation(settings.perturbation)
+        self.perturb = Perturbation(settings.perturbation)
         train = corpus.select(lambda u: u.split == "train" and labelled(corpus, u))
         self.sampler = CropSampler(
             corpus, train, settings.frames, 0, language_weight, settings.speeds, settings.speed_share
         )
 
     def row(self, draw: Draw) -> Batch:
-        """`views [2, 160, n]`, `masks [2, blocks, channels]`, labels `[n]` by their names."""
+        """`views [2, 80, 2 * n]`, `masks [2, blocks, channels]`, labels `[n]` by their names."""
         s, c = self.settings, self.config
         crops = self.sampler.one(draw.numpy)
         samples = crops.samples
@@ -83,14 +91,14 @@ class ContentRows:
             lengths = lengths_of(crops.valid)
             heard = [self.perturb(samples, [draw.seed()], lengths) for _ in range(VIEWS)]
         powers = [self.front.power(x.unsqueeze(1))[0] for x in heard]
-        views = torch.cat([self.stack(self.augment(powers[i % len(powers)]))[0] for i in range(VIEWS)])
+        views = torch.cat([self.augment(powers[i % len(powers)]) for i in range(VIEWS)])
         masks = draw_masks(VIEWS, c.encoder_blocks, c.encoder_width * c.expansion, s.dropout, draw.torch)
         found = dict(crops.units) if crops.phones is None else {**crops.units, "phones": crops.phones}
         counted = heard_ahead(crops.valid)
         labels = {f"label-{name}": values.masked_fill(~counted, IGNORE)[0] for name, values in found.items()}
         row = {"views": views, "masks": masks, "valid": crops.valid[0], **labels}
         if s.kept:
-            row["clean"] = self.stack(self.front(crops.samples.unsqueeze(1))[0])[0][0]
+            row["clean"] = self.front(crops.samples.unsqueeze(1))[0][0]
         return row
 
 
@@ -117,8 +125,8 @@ class ContentLearner(Learner):
         self.dropout = RowDropout(model.content_encoder.blocks)
 
     def forward(self, batch: Batch) -> tuple[Tensor, dict[str, Tensor], Tensor | None]:
-        """Content `[2 * batch, 64, n]`, first views first, logits of every set of units, and the content
-        `[batch, 64, n]` of clean speech at first, if that is to be kept."""
+        """Content `[2 * batch, content, n]`, first views first, logits of every set of units, and the content
+        `[batch, content, n]` of clean speech at first, if that is to be kept."""
         encoder = self.model.content_encoder
         self.dropout.masks = batch["masks"].transpose(0, 1).flatten(0, 1)
         with self.setup.autocast():
@@ -153,8 +161,19 @@ class ContentStage(Stage):
         if self.corpus.phones is not None:
             sizes["phones"] = len(self.corpus.phone_symbols)
         self.rows = ContentRows(settings, model, self.corpus)
+        if settings.start == "whisper":
+            take_whisper(model, load_encoder(), self._clips())
         self.learner: ContentLearner = ContentLearner(model, sizes, setup, settings.kept > 0)
         self.setup = setup
+
+    def _clips(self) -> list[Tensor]:
+        """A piece of each of some people, evenly drawn, for starting values."""
+        usable = [u for u in self.rows.sampler.utterances if u.length >= CLIP_SECONDS * SAMPLE_RATE]
+        people = {u.speaker: u for u in usable}
+        chosen = list(people.values())[:: max(1, len(people) // CLIPS)]
+        if not chosen:
+            raise CorpusError(f"Starting from Whisper takes utterances of {CLIP_SECONDS} s; the corpus has none.")
+        return [torch.from_numpy(self.corpus.samples(u)[: CLIP_SECONDS * SAMPLE_RATE]) for u in chosen]
 
     @property
     def seconds(self) -> float:

@@ -16,7 +16,7 @@ from torch import Tensor, nn
 from streamvc.config import FRAME, SAMPLE_RATE
 from streamvc.dsp.mel import LogMel
 from streamvc.errors import ConfigError
-from streamvc.model.live import POINTS, LiveModel, Stack
+from streamvc.model.live import LiveModel
 from streamvc.model.verification import VerificationEncoder
 from streamvc.training.augment import SpectralAugment
 from streamvc.training.data import Crops, CropSampler, PackedCorpus, Utterance
@@ -108,7 +108,7 @@ class DecoderRows:
         c = model.config
         self.settings, self.content_dim, self.plain = settings, c.content_dim, plain
         # Modules of their own: they stay on the CPU, where the rows are made.
-        self.mel, self.stack = LogMel(c.mel_bands, c.mel_window, c.mel_hop), Stack(POINTS)
+        self.mel = LogMel(c.mel_bands, c.mel_window, c.mel_hop)
         self.augment = SpectralAugment(self.mel, c.mel_bands, c.mel_window, 0, settings.strength)
         self.perturb = Perturbation(PerturbationConfig() if plain else settings.perturbation)
         self.sampler = CropSampler(
@@ -129,7 +129,7 @@ class DecoderRows:
         mel = self.mel.log_mel(power, self.mel.mel) if self.plain else self.augment(power, masks=False)
         blur = torch.randn(self.content_dim, len(crops.samples[0]) // FRAME, generator=draw.torch)
         return {
-            "samples": crops.samples[0], "view": self.stack(mel)[0][0],
+            "samples": crops.samples[0], "view": mel[0],
             "blur": blur * (0.0 if self.plain else self.settings.noise),
             "register": register_of_crops(self.registers, crops)[0], "speaker": crops.speakers[0],
             "length": lengths_of(crops.valid)[0], **self._voices(crops, draw.numpy),

@@ -5,11 +5,11 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-from streamvc.layers.convnext import ConvNeXtBlock
+from streamvc.layers.attention import WindowedBlock
 
 
 class RowDropout:
-    """Drops hidden channels of a stack of ConvNeXt blocks, whole channels of a crop at a time.
+    """Drops hidden channels of a stack of transformer blocks, whole channels of a crop at a time.
 
     That is as good a regulariser as dropping single values, and takes a random number per channel.
     """
@@ -17,8 +17,8 @@ class RowDropout:
     def __init__(self, blocks: nn.ModuleList) -> None:
         self.masks: Tensor | None = None
         for number, block in enumerate(blocks):
-            assert isinstance(block, ConvNeXtBlock)
-            block.reduce.register_forward_pre_hook(lambda _, given, n=number: self._drop(given[0], n))
+            assert isinstance(block, WindowedBlock)
+            block.contract.register_forward_pre_hook(lambda _, given, n=number: self._drop(given[0], n))
 
     def _drop(self, hidden: Tensor, block: int) -> Tensor:
         if self.masks is None:

@@ -16,7 +16,7 @@ from torch import Tensor
 from streamvc.config import FRAME, LOOK_AHEAD_FRAMES, SAMPLE_RATE
 from streamvc.dsp.mel import LogMel
 from streamvc.errors import ConfigError
-from streamvc.model.live import POINTS, LiveModel, Stack
+from streamvc.model.live import LiveModel
 from streamvc.training.augment import SpectralAugment
 from streamvc.training.content import WARM_UP_FRAMES, language_weight
 from streamvc.training.data import CropSampler, PackedCorpus
@@ -59,7 +59,7 @@ class RobustRows:
     ) -> None:
         c = model.config
         # Modules of their own: they stay on the CPU, where the rows are made.
-        self.front, self.stack = LogMel(c.mel_bands, c.mel_window, c.mel_hop), Stack(POINTS)
+        self.front = LogMel(c.mel_bands, c.mel_window, c.mel_hop)
         self.augment = SpectralAugment(self.front, c.mel_bands, c.mel_window, 0, strength)
         self.perturb = Perturbation(settings.perturbation)
         utterances = corpus.select(lambda u: u.split == split and u.length >= FRAME * settings.frames // 2)
@@ -67,14 +67,14 @@ class RobustRows:
         self.sampler = CropSampler(corpus, utterances, settings.frames, 0, language_weight, settings.speeds, share)
 
     def row(self, draw: Draw) -> Batch:
-        """`clean` and `view`, both stacked log-mel `[160, n]`, and `valid [n]`."""
+        """`clean` and `view`, both log-mel `[80, 2 * n]`, and `valid [n]`."""
         crops = self.sampler.one(draw.numpy)
         self.augment.random.manual_seed(draw.seed())
         damaged = self.perturb(crops.samples, [draw.seed()], lengths_of(crops.valid))
         power, _ = self.front.power(damaged.unsqueeze(1))
         clean, _ = self.front(crops.samples.unsqueeze(1))
         return {
-            "clean": self.stack(clean)[0][0], "view": self.stack(self.augment(power))[0][0], "valid": crops.valid[0]
+            "clean": clean[0], "view": self.augment(power)[0], "valid": crops.valid[0]
         }
 
 

@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from streamvc.config import FRAME, SAMPLE_RATE
 from streamvc.dsp.mel import LogMel
 from streamvc.errors import ConfigError
-from streamvc.model.live import POINTS, LiveModel, SpeechEncoder, Stack
+from streamvc.model.live import LiveModel, SpeechEncoder
 from streamvc.training.augment import SpectralAugment
 from streamvc.training.data import PackedCorpus
 from streamvc.training.speaker import Pool, agreement, held_out_clips, separation
@@ -48,18 +48,18 @@ class PoolRows:
 
     def __init__(self, pool: Pool, model: LiveModel, strength: float) -> None:
         c = model.config
-        self.pool, self.stack = pool, Stack(POINTS)
+        self.pool = pool
         self.front = LogMel(c.mel_bands, c.mel_window, c.mel_hop)
         # A changed vocal tract would be another person.
         self.augment = SpectralAugment(self.front, c.mel_bands, c.mel_window, 0, strength, warp=0.0)
 
     def row(self, draw: Draw) -> Batch:
-        """`mel [160, n]` and `embedding [256]`."""
+        """`mel [80, 2 * n]` and `embedding [256]`."""
         number = draw.numpy.integers(len(self.pool.speakers), size=1)
         speech, embedding = self.pool.batch(number)
         power, _ = self.front.power(speech.unsqueeze(1))
         self.augment.random.manual_seed(draw.seed())
-        return {"mel": self.stack(self.augment(power))[0][0], "embedding": embedding[0]}
+        return {"mel": self.augment(power)[0], "embedding": embedding[0]}
 
 
 class SpeakerLearner(Learner):

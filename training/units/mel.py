@@ -9,11 +9,11 @@ from __future__ import annotations
 
 from functools import cache
 
-import numpy as np
 import torch
 from torch import Tensor
 
-from streamvc.config import FRAME, SAMPLE_RATE
+from streamvc.config import FRAME
+from streamvc.dsp.mel import slaney_filterbank
 from streamvc.errors import CorpusError
 
 WINDOW = 400
@@ -21,25 +21,10 @@ HOP = 160
 BANDS = 80
 
 
-def _slaney(hz: np.ndarray) -> np.ndarray:
-    """Slaney's mel scale: linear to 1 kHz (15 mel), logarithmic above (27 mel for each factor of 6.4)."""
-    return np.where(hz < 1000.0, hz * 3.0 / 200.0, 15.0 + 27.0 * np.log(np.maximum(hz, 1.0) / 1000.0) / np.log(6.4))
-
-
-def _slaney_inverse(mel: np.ndarray) -> np.ndarray:
-    return np.where(mel < 15.0, mel * 200.0 / 3.0, 1000.0 * np.exp((mel - 15.0) * np.log(6.4) / 27.0))
-
-
 @cache
 def mel_filters() -> Tensor:
     """Triangular filters of equal area, [80, 201], from 0 to 8000 Hz."""
-    bins = np.linspace(0.0, SAMPLE_RATE / 2, WINDOW // 2 + 1)
-    top = _slaney(np.array([SAMPLE_RATE / 2]))[0]
-    edges = _slaney_inverse(np.linspace(0.0, top, BANDS + 2))
-    rising = (bins - edges[:-2, None]) / (edges[1:-1] - edges[:-2])[:, None]
-    falling = (edges[2:, None] - bins) / (edges[2:] - edges[1:-1])[:, None]
-    area = 2.0 / (edges[2:] - edges[:-2])[:, None]
-    return torch.from_numpy(np.maximum(0.0, np.minimum(rising, falling)) * area).float()
+    return torch.from_numpy(slaney_filterbank(BANDS, WINDOW).T.copy())
 
 
 def log_mel(samples: Tensor, shift: int = FRAME // 2) -> Tensor:

@@ -9,7 +9,7 @@ from torch import Tensor
 
 from streamvc.config import FRAME, LOOK_AHEAD_FRAMES
 from streamvc.controls import N_CONTROLS
-from streamvc.model.live import FINE, POINTS, LiveModel, Prosody, Stack
+from streamvc.model.live import FINE, LiveModel, Prosody
 from streamvc.training.augment import SpectralAugment
 from streamvc.training.decoder import CONTEXT, SKIP, in_register, speak
 from streamvc.training.precision import has_bfloat16
@@ -43,13 +43,12 @@ class Lessons:
         config = model.config
         self.model, self.register = model, torch.tensor([register], dtype=torch.float32)
         self.augment = SpectralAugment(model.mel, config.mel_bands, config.mel_window, seed, strength)
-        self.stack = Stack(POINTS)
 
     @torch.no_grad()
     def __call__(self, samples: Tensor, registers: Tensor) -> Lesson:
         """Crops `[batch, SAMPLES]` of people with these registers `[batch, 2]`."""
         power, _ = self.model.mel.power(samples.unsqueeze(1))
-        view = self.stack(self.augment(power, masks=False))[0]
+        view = self.augment(power, masks=False)
         with torch.autocast("cpu", torch.bfloat16, enabled=has_bfloat16("cpu")):
             content, _ = self.model.content_encoder(view)
         controls = torch.zeros(len(samples), N_CONTROLS)
