@@ -43,9 +43,8 @@ class ContentSettings(StageSettings):
     corpus: str = key("", "packed and labelled corpus; empty: that of the recipe")
     frames: int = key(128, "length of a crop in frames of 20 ms", low=16)
     units: tuple[str, ...] = key(("whisper4", "whisper5"), "sets of unit labels")
-    start: str = key(
-        "", "what the encoder is before the first step: the weights that the stage is given, or the first blocks of "
-        "Whisper base", choices=("", "whisper"),
+    from_whisper: bool = key(
+        False, "whether the encoder begins as the first blocks of Whisper base, whatever weights the stage is given"
     )
     kept: float = key(
         0.0, "weight of hearing in a view what the encoder that the stage starts from hears in clean speech: a decoder "
@@ -161,7 +160,7 @@ class ContentStage(Stage):
         if self.corpus.phones is not None:
             sizes["phones"] = len(self.corpus.phone_symbols)
         self.rows = ContentRows(settings, model, self.corpus)
-        if settings.start == "whisper":
+        if settings.from_whisper:
             take_whisper(model, load_encoder(), self._clips())
         self.learner: ContentLearner = ContentLearner(model, sizes, setup, settings.kept > 0)
         self.setup = setup

@@ -45,7 +45,7 @@ def take_whisper(model: LiveModel, whisper: WhisperEncoder, clips: Sequence[Tens
     except (RuntimeError, ValueError) as error:
         raise ConfigError(
             "The content encoder has other sizes than Whisper base; leave encoder_width, encoder_blocks and mel_bands "
-            "as they are, or train it without `start`."
+            "as they are, or train it without `from_whisper`."
         ) from error
     longest = max(len(clip) for clip in clips) // (2 * SHIFT + 80)
     encoder.position.copy_(whisper.positions[:longest].mean(dim=0))
