@@ -29,7 +29,8 @@ _SPEEDS = (0.80, 1.25)
 
 
 def _usable(u: Utterance) -> bool:
-    return u.split == "train" and u.length >= FRAME * 50
+    # Narrow recordings, and those whose people are not told apart, are no voices to speak with.
+    return u.split == "train" and u.band == "wide" and u.length >= FRAME * 50
 
 
 def write_pool(folders: Sequence[Path], out: Path, clips: int, seed: int = 0, threads: int = 1) -> None:

@@ -18,7 +18,8 @@ from streamvc.model.live import FINE, POINTS, LiveModel
 from streamvc.runtimes.frame_blocks import Rings, convnext
 from streamvc.runtimes.frame_filter import Filter
 from streamvc.runtimes.frame_front import PAST, Energy, Mel
-from streamvc.runtimes.frame_network import Content, Network
+from streamvc.runtimes.frame_content import Block, Content
+from streamvc.runtimes.frame_network import Network
 from streamvc.runtimes.frame_pitch import Pitch, Pulses, Yin
 from streamvc.runtimes.frame_state import Layout
 
@@ -27,9 +28,9 @@ class FrameStep(nn.Module):
     """`(samples [b, 320], latent [b, 64 + adaptation], controls [b, N_CONTROLS], *state) -> (audio [b, 320], *state)`.
 
     The state is `past [b, layout.size]` in the precision of the weights, `exact [b, exact_layout.size]` in float64
-    (pitch, see `LiveModel.analyse_in_double`), and `rings`: `[b, widths]` for each of the last frames that convolutions
-    look back on, oldest first. Of the rings a step gives the newest only; it takes its place behind the others, and the
-    oldest is dropped.
+    (pitch, see `LiveModel.analyse_in_double`), keys and values of each block of the content encoder, and `rings`:
+    `[b, widths]` for each of the last frames that convolutions look back on, oldest first. Of the rings a step gives the
+    newest only; it takes its place behind the others, and the oldest is dropped.
 
     Raises:
         ConfigError: the configuration has sizes that this arrangement does not know.
@@ -51,7 +52,7 @@ class FrameStep(nn.Module):
         self.pulses = Pulses()
         self.thresholds = len(c.yin.thresholds)
         self.network = Network(model.decoder, *_inputs(model))
-        self.rings = Rings([*convnext(model.content_encoder.blocks), *convnext(model.decoder.blocks)])
+        self.rings = Rings(convnext(model.decoder.blocks))
         self.filter = Filter(model.decoder.filter, like)
         self.register_buffer("noise", model.decoder.noise.table)
         self.noise_frames = model.decoder.noise.table.shape[0]
@@ -66,12 +67,17 @@ class FrameStep(nn.Module):
     def products(self) -> dict[str, tuple[Tensor, Tensor]]:
         """The large products by the name that the exporter gives their node: weight `[outputs, inputs]` and bias."""
         found = {}
+        second = self.content.front.second
+        found["/content/front/second/Gemm"] = (second.weight, second.bias)
+        for i, block in enumerate(self.content.blocks):
+            assert isinstance(block, Block)
+            for name, layer in block.products().items():
+                found[f"/content/blocks.{i}/{name}/Gemm"] = (layer.weight, layer.bias)
         # The blocks at 200 Hz have four rows and few weights: in eight bits they are no faster.
-        for part, group in (("content", "blocks"), ("network", "coarse")):
-            for i, block in enumerate(getattr(getattr(self, part), group)):
-                name = f"/{part}/{group}.{i}/point"
-                found[f"{name}/Gemm"] = (block.point.expand.weight, block.point.expand.bias)
-                found[f"{name}/Gemm_1"] = block.point.reduction()
+        for i, block in enumerate(self.network.coarse):
+            name = f"/network/coarse.{i}/point"
+            found[f"{name}/Gemm"] = (block.point.expand.weight, block.point.expand.bias)
+            found[f"{name}/Gemm_1"] = block.point.reduction()
         found["/network/expand/Gemm"] = (self.network.expand.weight, self.network.expand.bias)
         return found
 
@@ -84,17 +90,17 @@ class FrameStep(nn.Module):
         past["film"] = self.network.film(past["latent"])
         exact = {name: torch.zeros(1, size, dtype=torch.float64) for name, size in self.exact_layout.sizes.items()}
         exact["whiten"] = self.pitch.prior
-        rings = like.new_zeros(1, self.rings.size)
-        return self.layout.join(past), self.exact_layout.join(exact), *[rings] * self.rings.count
+        windows = [like.new_zeros(1, *self.content.ring)] * self.content.rings
+        rings = [like.new_zeros(1, self.rings.size)] * self.rings.count
+        return self.layout.join(past), self.exact_layout.join(exact), *windows, *rings
 
     def forward(
-        self, samples: Tensor, latent: Tensor, controls: Tensor, past: Tensor, exact: Tensor, *rings: Tensor
-    ) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+        self, samples: Tensor, latent: Tensor, controls: Tensor, past: Tensor, exact: Tensor, *frames: Tensor
+    ) -> tuple[Tensor, ...]:
         s, e = self.layout.split(past), self.exact_layout.split(exact)
         heard = torch.cat((s["samples"], samples), dim=1)
-        before = self.rings.before(rings)
-        count = len(self.content.blocks)
-        content, content_after, content_inputs = self.content(self.mel(heard), s, before[:count])
+        windows, rings = frames[: self.content.rings], frames[self.content.rings :]
+        content, content_after, windows_after = self.content(self.mel(heard), s, windows)
 
         (log_f0, voiced, depth), yin_after = self.yin(heard, e)
         loosest = (x[:, :, -1:] for x in (log_f0, voiced, depth))
@@ -109,7 +115,7 @@ class FrameStep(nn.Module):
         gated = points[:, self.gate] * known[:, : POINTS * self.thresholds]
         features = torch.cat((content, gated, known, level), dim=1)
         hints = torch.cat((points, known, estimates, level), dim=1)
-        spectra, network_after, inputs = self.network(features, hints, latent, s, before[count:])
+        spectra, network_after, inputs = self.network(features, hints, latent, s, self.rings.before(rings))
 
         noise = self.noise[s["noise"].long()].reshape(-1, FRAME)
         audio, tail = self.filter(pulses.to(heard.dtype), noise, spectra, level, controls[:, 3:4], s["tail"])
@@ -119,7 +125,7 @@ class FrameStep(nn.Module):
         }
         return (
             audio, self.layout.join(after), self.exact_layout.join(yin_after | pitch_after | pulses_after),
-            self.rings.newest([*content_inputs, *inputs]),
+            *windows_after, self.rings.newest(inputs),
         )
 
 

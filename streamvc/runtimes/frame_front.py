@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 import torch
 from torch import Tensor, nn
@@ -17,7 +19,7 @@ PAST = 800
 """Samples before the frame that the analyses look back on: energy, which waits longest, needs them all."""
 
 
-_TILE = 32
+_TILE = 16
 """Windows are put together from tiles of this size."""
 
 
@@ -29,7 +31,7 @@ class Mel(nn.Module):
     reads this (`shift` and `factor`).
     """
 
-    shift, factor = 3.0, 0.25
+    shift, factor = 4.0 * math.log(10.0), 0.25 / math.log(10.0)
     cos: Tensor
     sin: Tensor
     bank: Tensor

@@ -1,4 +1,4 @@
-"""The learned halves of encoder and decoder in the exported step: one frame of each of `b` streams."""
+"""The learned half of the decoder in the exported step: one frame of each of `b` streams."""
 
 from __future__ import annotations
 
@@ -9,40 +9,9 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from streamvc.dsp.filter import MinimumPhase
-from streamvc.model.live import FINE, POINTS, ContentEncoder, Decoder
+from streamvc.model.live import FINE, Decoder
 from streamvc.runtimes.frame_blocks import Coarse, Fine, Front, convnext
-from streamvc.runtimes.frame_front import Mel
 from streamvc.runtimes.operators import branch, norm
-
-
-class Content(nn.Module):
-    """Log mel energies `[b, 160]` -> content units `[b, 64]`."""
-
-    def __init__(self, encoder: ContentEncoder) -> None:
-        super().__init__()
-        # The model stacks the points of each band, this step stacks the bands of each point.
-        inputs = encoder.front.inputs
-        order = torch.arange(inputs).reshape(-1, POINTS).t().reshape(-1)
-        self.front = Front(
-            encoder.front, order, torch.full((inputs,), Mel.shift), torch.full((inputs,), Mel.factor)
-        )
-        blocks = convnext(encoder.blocks)
-        self.norms = nn.ModuleList(b.norm for b in blocks)
-        self.blocks = nn.ModuleList(Coarse(b) for b in blocks)
-        self.norm, self.project, self.units = encoder.norm, encoder.project, encoder.project.out_features
-        self.shapes = {"mel": self.front.size}
-
-    def forward(
-        self, mel: Tensor, state: Mapping[str, Tensor], before: Sequence[Tensor]
-    ) -> tuple[Tensor, dict[str, Tensor], list[Tensor]]:
-        """The units, the state after the frame, and the inputs of the blocks for the rings."""
-        x, mels = self.front(state["mel"], mel)
-        inputs = []
-        for block, affine, past in zip(self.blocks, self.norms, before, strict=True):
-            inputs.append(x)
-            x = block(x, past, affine.weight, affine.bias)
-        y = self.project(norm(x, self.norm.weight, self.norm.bias, self.norm.eps))
-        return F.layer_norm(y, (self.units,)), {"mel": mels}, inputs
 
 
 class Network(nn.Module):
