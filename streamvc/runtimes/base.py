@@ -60,6 +60,16 @@ class Runtime(Protocol):
         ...
 
 
+def next_state(state: Sequence[Any], after: Sequence[Any], rings: int) -> RuntimeState:
+    """The state after a step, given the one before and the arrays that the step gave.
+
+    The last `rings` arrays of a state are past frames, of which a step gives the newest only: they move on by one, the
+    oldest is dropped, and the newest comes last (see frame.py).
+    """
+    kept = len(state) - rings
+    return (*after[:kept], *state[kept + 1 :], *after[kept:])
+
+
 def stack(states: Sequence[RuntimeState]) -> RuntimeState:
     """The state of several streams, given theirs."""
     return tuple(np.concatenate(leaves) for leaves in zip(*states, strict=True))

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from streamvc.config import FRAME, LOOK_AHEAD_FRAMES
-from streamvc.runtimes.base import Array, RuntimeState
+from streamvc.runtimes.base import Array, RuntimeState, next_state
 from streamvc.runtimes.session import open_session
 
 
@@ -64,9 +64,7 @@ class OnnxRuntime:
                 self._outputs, dict(zip(self._inputs, (frame, *voices, *state), strict=True))
             )
             outputs.append(audio)
-            # Past frames move on by one: the oldest is dropped, the newest comes last (see frame.py).
-            moved = state[len(state) - self._rings + 1 :] if self._rings else ()
-            state = (*after[: len(state) - self._rings], *moved, *after[len(state) - self._rings :])
+            state = next_state(state, after, self._rings)
         return (outputs[0] if len(outputs) == 1 else np.concatenate(outputs, axis=1)), state
 
 
