@@ -110,7 +110,8 @@ class Window(nn.Module):
         age = torch.remainder(place - self.places, self.size)
         age = torch.where(age > count, float(self.size), age).long()
         biases = self.table[age].transpose(1, 2).reshape(-1, self.count, self.heads, 1, self.size)
-        return [b.squeeze(1) for b in torch.split(biases, 1, dim=1)], place.long().reshape(-1, 1, 1, 1) + self.spread
+        parts = torch.split(biases, 1, dim=1)
+        return [b.reshape(-1, self.heads, 1, self.size) for b in parts], place.long().reshape(-1, 1, 1, 1) + self.spread
 
 
 class Block(nn.Module):
