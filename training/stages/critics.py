@@ -27,7 +27,10 @@ class CriticSettings(StageSettings):
 
     critics: tuple[str, ...] = key((), "discriminators; none: spectral losses alone", choices=NAMES)
     critic_width: float = key(1.0, "scale of their channels; 1 is the published size", low=0.01)
-    critics_start: str = key("", "state.pt of an earlier run to take discriminators from; empty: the previous stage's")
+    critics_start: str = key(
+        "", "state.pt of an earlier run to take discriminators from, or what `svc train export --training` kept of it; "
+        "empty: the previous stage's"
+    )
     critic_rate: float = key(3e-4, "learning rate of the discriminators, which does not fall", low=0)
     critic_betas: tuple[float, float] = key((0.5, 0.9), "of their optimiser", low=0, high=0.99999)
     critic_every: int = key(1, "steps between those with discriminators", low=1)

@@ -73,7 +73,7 @@ def export(arguments: Sequence[str] | None, prog: str) -> int:
 
     written = export_run(
         options.source, options.output, name=options.name, last=options.last, precision=options.precision,
-        graphs=not options.no_onnx,
+        graphs=not options.no_onnx, training=options.training,
     )
     for path in written:
         print(f"{path}: {path.stat().st_size / 1e6:.1f} MB")

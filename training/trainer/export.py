@@ -12,11 +12,12 @@ from streamvc.config import LiveConfig, config_from_dict
 from streamvc.errors import OutputError, TrainingError
 from streamvc.model import Model, build_model
 from streamvc.training.trainer.folder import BEST, LAST, STATE, read_state
+from streamvc.training.trainer.kept import keep
 
 
 def export_run(
     source: Path, output: Path, *, name: str | None = None, last: bool = False,
-    precision: Literal["fp32", "int8"] | None = None, graphs: bool = True,
+    precision: Literal["fp32", "int8"] | None = None, graphs: bool = True, training: bool = False,
 ) -> list[Path]:
     """Write `NAME.safetensors` (float16), `NAME.onnx` and, for the live model, `NAME-speech.onnx`.
 
@@ -27,12 +28,14 @@ def export_run(
         last: take the last weights where there are best ones too.
         precision: of the graph's products.
         graphs: whether to write graphs.
+        training: whether to write `NAME-training.safetensors` too: heads and discriminators of all stages, for the keys
+            `heads_start` and `critics_start` of the next training.
 
     Returns:
         What was written.
 
     Raises:
-        TrainingError: the source has no weights.
+        TrainingError: the source has no weights, or nothing else to keep.
         CheckpointError: they cannot be read.
         OutputError: the folder cannot be written.
         RuntimeUnavailableError: the package `onnx` is not installed.
@@ -44,6 +47,10 @@ def export_run(
     except OSError as error:
         raise OutputError(f"{weights} cannot be written ({error.strerror}); choose another folder.") from error
     written = [weights]
+    if training:
+        kept = weights.with_name(f"{weights.stem}-training.safetensors")
+        keep([read_state(path) for path in _states(source)], kept)
+        written.append(kept)
     if graphs:
         from streamvc.runtimes.export import export_onnx, export_speech
         from streamvc.runtimes.speech import speech_graph
@@ -83,6 +90,13 @@ def _stages(run: Path) -> list[Path]:
 
         return [run / name for name in load_recipe(str(recipe)).stages]
     return sorted(path.parent for path in run.glob(f"*/{STATE}"))
+
+
+def _states(source: Path) -> list[Path]:
+    """States of all stages of a run, or of one stage."""
+    if source.is_file():
+        return [source] if source.name == STATE else [p for p in [source.with_name(STATE)] if p.is_file()]
+    return [path for path in (folder / STATE for folder in (source, *_stages(source))) if path.is_file()]
 
 
 def _weights(path: Path) -> tuple[Model, dict[str, object]]:

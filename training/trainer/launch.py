@@ -24,6 +24,7 @@ from streamvc.training.stages.critics import CriticSettings, critics_of
 from streamvc.training.synthetic import make_corpus
 from streamvc.training.trainer.board import Board
 from streamvc.training.trainer.folder import StageFolder, read_state
+from streamvc.training.trainer.kept import earlier
 from streamvc.training.trainer.kinds import build_stage
 from streamvc.training.trainer.recipe import SYNTHETIC, Recipe, missing_folders
 from streamvc.training.trainer.settings import StageSettings
@@ -160,12 +161,12 @@ def _begin(
     model, state = _starting_weights(recipe, settings, name, previous)
     stage = build_stage(settings, model, setup, folder.path)
     if settings.heads_start:
-        state = read_state(Path(settings.heads_start))
+        state = earlier(Path(settings.heads_start))
     if state is not None:
         stage.start_from(state)
-    earlier = settings.critics_start if isinstance(settings, CriticSettings) else ""
-    if earlier and stage.critics is not None and not critics_of(read_state(Path(earlier)), stage.critics):
-        raise TrainingError(f"{earlier} has no discriminators of these sizes; leave {name}.critics_start out.")
+    critics = settings.critics_start if isinstance(settings, CriticSettings) else ""
+    if critics and stage.critics is not None and not critics_of(earlier(Path(critics)), stage.critics):
+        raise TrainingError(f"{critics} has no discriminators of these sizes; leave {name}.critics_start out.")
     return stage
 
 

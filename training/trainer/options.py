@@ -88,6 +88,10 @@ def export_parser(prog: str) -> Parser:
     parser.add_argument(
         "--last", action="store_true", help="take the last weights, where those best on held-out speech are taken else"
     )
+    parser.add_argument(
+        "--training", action="store_true",
+        help="also write heads and discriminators, from which the next training goes on (heads_start, critics_start)",
+    )
     parser.add_argument("--precision", choices=("int8", "fp32"), help="of the graph (default: int8 for live)")
     parser.add_argument("--no-onnx", action="store_true", help="write the weights only")
     return parser

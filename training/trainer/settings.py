@@ -24,7 +24,10 @@ class StageSettings:
     start_from: str = key(
         "best", "which weights of the previous stage `previous` takes", choices=("best", "last")
     )
-    heads_start: str = key("", "state.pt of an earlier run to take heads from; empty: the previous stage's")
+    heads_start: str = key(
+        "", "state.pt of an earlier run to take heads from, or what `svc train export --training` kept of it; empty: "
+        "the previous stage's"
+    )
     batch: int = key(16, "crops per step, over all processes", low=1)
     accumulate: int = key(1, "pieces of a batch that go through the network one after the other, to save memory", low=1)
     rate: float = key(1e-3, "peak learning rate", low=0)

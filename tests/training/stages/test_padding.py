@@ -10,6 +10,7 @@ from torch import Tensor
 
 from streamvc.config import LOOK_AHEAD_FRAMES
 from streamvc.model import Model
+from streamvc.model.live import POINTS
 from streamvc.training.data import IGNORE
 from streamvc.training.losses.masking import within
 from streamvc.training.perturbation import EFFECTS, PerturbationConfig
@@ -35,7 +36,7 @@ def with_noise_in_padding(batch: Batch, seed: int) -> Batch:
         if name in ("samples", "heard"):
             speech = within(frames * 320, values.shape[-1])
         elif name in ("view", "views", "clean"):
-            speech = within(frames, values.shape[-1]).reshape(len(values), *[1] * (values.ndim - 2), -1)
+            speech = within(frames * POINTS, values.shape[-1]).reshape(len(values), *[1] * (values.ndim - 2), -1)
         else:
             continue
         changed[name] = torch.where(speech, values, 3 * torch.randn(values.shape, generator=random))
