@@ -7,18 +7,15 @@ out what the views differ in: voice, room, band. `training/stages/content.py` tr
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from streamvc.config import FRAME, LOOK_AHEAD_FRAMES, LiveConfig
+from streamvc.config import FRAME, LOOK_AHEAD_FRAMES
 from streamvc.dsp.mel import LogMel
-from streamvc.model.live import ContentEncoder
-from streamvc.training.data import IGNORE, NO_PHONE, NO_UNIT, PackedCorpus, Utterance
+from streamvc.model.live import ContentEncoder, LiveModel
+from streamvc.training.data import IGNORE, NO_PHONE, NO_UNIT, CropSampler, PackedCorpus, Utterance
 from streamvc.training.distributed import world_mean
-from streamvc.training.trainer.folder import read_state
 
 WARM_UP_FRAMES = 8
 """Frames at the start of a crop that no loss counts: the encoder has not heard enough yet."""
@@ -35,6 +32,59 @@ class UnitHeads(nn.Module):
     def forward(self, content: Tensor) -> dict[str, Tensor]:
         x = self.norm(content.transpose(1, 2))
         return {name: head(x) for name, head in self.heads.items()}
+
+
+def solve_heads(
+    model: LiveModel, heads: UnitHeads, corpus: PackedCorpus, sampler: CropSampler, steps: int, crops: int = 384,
+    rate: float = 3e-3,
+) -> None:
+    """Let heads, and the layer that narrows features down, learn on clean speech with the encoder held still.
+
+    Heads that know nothing would pull the encoder away from what it was started with. Its features are computed once,
+    so that a step costs next to nothing; every processor and every process finds the same.
+
+    Args:
+        model: whose `content_encoder` hears.
+        heads: of all sets of units of the corpus.
+        corpus: with labels.
+        sampler: of its training crops.
+        steps: of Adam, on 2048 frames each.
+        crops: that are heard.
+        rate: of Adam.
+    """
+    encoder, device = model.content_encoder, heads.norm.weight.device
+    drawn = sampler.one_after_the_other(crops)
+    with torch.no_grad():
+        features = torch.cat([
+            encoder.features(model.content_features(c.samples.to(device))[0])[0][0, LOOK_AHEAD_FRAMES + WARM_UP_FRAMES :]
+            for c in drawn
+        ])
+    ends = slice(WARM_UP_FRAMES, -LOOK_AHEAD_FRAMES)
+    labels = {
+        name: torch.cat([(c.phones if name == "phones" else c.units[name])[0, ends] for c in drawn]).to(device)
+        for name in heads.heads
+    }
+    learnt = [*heads.parameters(), *encoder.norm.parameters(), *encoder.project.parameters()]
+    kept = [p.requires_grad for p in learnt]
+    for parameter in learnt:
+        parameter.requires_grad_(True)
+    optimiser = torch.optim.Adam(learnt, lr=rate)
+    random = torch.Generator().manual_seed(0)
+    for step in range(steps):
+        optimiser.param_groups[0]["lr"] = rate * (1 - step / steps)
+        rows = torch.randint(len(features), (2_048,), generator=random).to(device)
+        logits = heads(encoder.narrow(features[rows][None]))
+        loss = sum(
+            F.cross_entropy(values[0], labels[name][rows], ignore_index=IGNORE, reduction="sum")
+            / (labels[name][rows] != IGNORE).sum().clamp(min=1)
+            for name, values in logits.items()
+        )
+        optimiser.zero_grad()
+        loss.backward()
+        optimiser.step()
+    for parameter, before in zip(learnt, kept, strict=True):
+        parameter.requires_grad_(before)
+        parameter.grad = None
 
 
 def unit_loss(logits: Tensor, labels: Tensor) -> Tensor:
@@ -98,17 +148,3 @@ def validate(
                 results[f"{group}/{name}"] = hit / count
     encoder.train()
     return results
-
-
-def averaged_encoder(path: str | Path, config: LiveConfig) -> ContentEncoder:
-    """The averaged content encoder of a run's `state.pt`.
-
-    Raises:
-        TrainingError: the state is missing or damaged.
-    """
-    values = read_state(Path(path))["average"]["values"]
-    # States of before the recipes named it `encoder.`.
-    start = next(s for s in ("model.content_encoder.", "encoder.") if any(k.startswith(s) for k in values))
-    encoder = ContentEncoder(config)
-    encoder.load_state_dict({k.removeprefix(start): v for k, v in values.items() if k.startswith(start)})
-    return encoder.eval()

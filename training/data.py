@@ -155,6 +155,11 @@ class CropSampler:
             torch.from_numpy(np.array([r[6] for r in rows])[:, None] > np.arange(self.frames)), references,
         )
 
+    def one_after_the_other(self, count: int, seed: int = 0) -> list[Crops]:
+        """Crops one by one, the same for a seed whatever was drawn before."""
+        random = np.random.default_rng(seed)
+        return [self.one(random) for _ in range(count)]
+
     def one(self, random: np.random.Generator) -> Crops:
         """A batch of one crop, drawn by `random` and by nothing else."""
         self.random = random

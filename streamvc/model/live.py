@@ -87,8 +87,12 @@ class ContentEncoder(StreamingModule):
 
     def forward(self, mel: Tensor, state: State | None = None) -> tuple[Tensor, State]:
         x, after = self.features(mel, state)
+        return self.narrow(x), after
+
+    def narrow(self, x: Tensor) -> Tensor:
+        """Features `[batch, n, width]` -> units `[batch, content, n]`."""
         y = self.project(self.norm(x))
-        return F.layer_norm(y, y.shape[-1:]).transpose(1, 2), after
+        return F.layer_norm(y, y.shape[-1:]).transpose(1, 2)
 
     def features(self, mel: Tensor, state: State | None = None) -> tuple[Tensor, State]:
         """What the last block gives, `[batch, n, width]`, before it is narrowed down."""

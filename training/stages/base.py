@@ -152,6 +152,9 @@ class Stage(ABC):
         """Rows that belong together: a share of a batch holds a multiple of them."""
         return 1
 
+    def prepare(self) -> None:  # noqa: B027
+        """Work that precedes the first step of all, and none that follows: a resumed run does not do it again."""
+
     def start_from(self, state: dict[str, Any]) -> None:  # noqa: B027
         """Take heads and critics of an earlier state, where they fit."""
 

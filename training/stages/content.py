@@ -14,7 +14,15 @@ from streamvc.dsp.mel import LogMel
 from streamvc.errors import ConfigError, CorpusError
 from streamvc.model.live import LiveModel
 from streamvc.training.augment import SpectralAugment, add_rooms
-from streamvc.training.content import WARM_UP_FRAMES, UnitHeads, labelled, language_weight, unit_loss, validate
+from streamvc.training.content import (
+    WARM_UP_FRAMES,
+    UnitHeads,
+    labelled,
+    language_weight,
+    solve_heads,
+    unit_loss,
+    validate,
+)
 from streamvc.training.data import IGNORE, NO_UNIT, CropSampler, PackedCorpus
 from streamvc.training.losses.content import agreement
 from streamvc.training.losses.masking import heard_ahead, lengths_of
@@ -25,6 +33,7 @@ from streamvc.training.trainer.batches import Batch, Draw
 from streamvc.training.trainer.keys import key
 from streamvc.training.trainer.settings import StageSettings
 from streamvc.training.units.causal import take_whisper
+from streamvc.training.units.distil import FeatureGoal, feature_distance
 from streamvc.training.units.whisper import load_encoder
 
 VIEWS = 2
@@ -49,6 +58,14 @@ class ContentSettings(StageSettings):
     kept: float = key(
         0.0, "weight of hearing in a view what the encoder that the stage starts from hears in clean speech: a decoder "
         "that was trained on its content then goes on with the new one", low=0,
+    )
+    distil: float = key(
+        0.0, "weight of the distance of the encoder's features from those that Whisper base has of clean speech after "
+        "as many blocks", low=0,
+    )
+    solve: int = key(
+        0, "steps in which heads and the layer that narrows down are solved on the encoder held still, before the "
+        "first step of all", low=0,
     )
     agreement: float = key(0.5, "weight of the agreement of two views of a crop", low=0)
     strength: float = key(1.0, "strength of the perturbation of spectra", low=0)
@@ -96,6 +113,8 @@ class ContentRows:
         counted = heard_ahead(crops.valid)
         labels = {f"label-{name}": values.masked_fill(~counted, IGNORE)[0] for name, values in found.items()}
         row = {"views": views, "masks": masks, "valid": crops.valid[0], **labels}
+        if s.distil:
+            row["speech"] = crops.samples[0]
         if s.kept:
             row["clean"] = self.front(crops.samples.unsqueeze(1))[0][0]
         return row
@@ -108,14 +127,34 @@ def _over(samples: Tensor, other: Tensor, decibels: float) -> Tensor:
     return mixed
 
 
+@dataclass(frozen=True)
+class Heard:
+    """What the encoder made of two views of each crop, first views first.
+
+    content: `[2 * batch, content, n]`.
+    logits: of every set of units.
+    wanted: content `[batch, content, n]` of clean speech at first, if that is to be kept.
+    goals: what the encoder guesses of Whisper's features `[2 * batch, n, 512]`, and they `[batch, n, 512]`, if asked.
+    """
+
+    content: Tensor
+    logits: dict[str, Tensor]
+    wanted: Tensor | None
+    goals: tuple[Tensor, Tensor] | None
+
+
 class ContentLearner(Learner):
     """The encoder with heads that name units, and the one that it started as if it is to stay near that."""
 
     model: LiveModel
 
-    def __init__(self, model: LiveModel, sizes: dict[str, int], setup: Setup, keeps: bool = False) -> None:
+    def __init__(
+        self, model: LiveModel, sizes: dict[str, int], setup: Setup, keeps: bool = False,
+        goal: FeatureGoal | None = None,
+    ) -> None:
         super().__init__()
-        self.model = model.requires_grad_(False)
+        self.model, self.goal = model.requires_grad_(False), goal
+        self.guess = goal.guess(model.config.encoder_width) if goal is not None else None
         # A part of the state: a resumed run starts from the weights that it has reached.
         self.teacher = copy.deepcopy(model.content_encoder) if keeps else None
         model.content_encoder.requires_grad_(True)
@@ -123,20 +162,23 @@ class ContentLearner(Learner):
         self.setup = setup
         self.dropout = RowDropout(model.content_encoder.blocks)
 
-    def forward(self, batch: Batch) -> tuple[Tensor, dict[str, Tensor], Tensor | None]:
-        """Content `[2 * batch, content, n]`, first views first, logits of every set of units, and the content
-        `[batch, content, n]` of clean speech at first, if that is to be kept."""
+    def forward(self, batch: Batch) -> Heard:
         encoder = self.model.content_encoder
         self.dropout.masks = batch["masks"].transpose(0, 1).flatten(0, 1)
         with self.setup.autocast():
-            content, _ = encoder(batch["views"].transpose(0, 1).flatten(0, 1))
+            features, _ = encoder.features(batch["views"].transpose(0, 1).flatten(0, 1))
+            content = encoder.narrow(features)
             logits = self.heads(content)
         self.dropout.masks = None
         wanted = None
         if self.teacher is not None:
             with torch.no_grad(), self.setup.autocast():
                 wanted = self.teacher(batch["clean"])[0].float()
-        return content.float(), {name: values.float() for name, values in logits.items()}, wanted
+        goals = None
+        if self.goal is not None and self.guess is not None:
+            with self.setup.autocast():
+                goals = self.guess(features).float(), self.goal(batch["speech"]).float()
+        return Heard(content.float(), {name: values.float() for name, values in logits.items()}, wanted, goals)
 
 
 class ContentStage(Stage):
@@ -160,9 +202,14 @@ class ContentStage(Stage):
         if self.corpus.phones is not None:
             sizes["phones"] = len(self.corpus.phone_symbols)
         self.rows = ContentRows(settings, model, self.corpus)
-        if settings.from_whisper:
-            take_whisper(model, load_encoder(), self._clips())
-        self.learner: ContentLearner = ContentLearner(model, sizes, setup, settings.kept > 0)
+        goal = None
+        if settings.from_whisper or settings.distil:
+            whisper, clips = load_encoder(), self._clips()
+            if settings.from_whisper:
+                take_whisper(model, whisper, clips)
+            if settings.distil:
+                goal = FeatureGoal(whisper, model.config.encoder_blocks, clips)
+        self.learner: ContentLearner = ContentLearner(model, sizes, setup, settings.kept > 0, goal)
         self.setup = setup
 
     def _clips(self) -> list[Tensor]:
@@ -179,9 +226,10 @@ class ContentStage(Stage):
         return self.settings.frames * FRAME / SAMPLE_RATE
 
     def losses(self, heard: Any, batch: Batch, step: int) -> dict[str, Loss]:
-        content, logits, wanted = heard
+        given: Heard = heard
+        content, wanted = given.content, given.wanted
         losses = {}
-        for name, values in logits.items():
+        for name, values in given.logits.items():
             losses[name] = Loss(unit_loss(values, batch[f"label-{name}"].repeat(VIEWS, 1)))
         first, second = content.chunk(VIEWS)
         apart = agreement(first, second, LOOK_AHEAD_FRAMES + WARM_UP_FRAMES, batch["valid"])
@@ -190,6 +238,12 @@ class ContentStage(Stage):
             twice, heard_whole = wanted.repeat(VIEWS, 1, 1), heard_ahead(batch["valid"]).repeat(VIEWS, 1)
             moved = agreement(content, twice, LOOK_AHEAD_FRAMES + WARM_UP_FRAMES, heard_whole)
             losses["kept"] = Loss(moved, self.settings.kept)
+        if given.goals is not None:
+            guessed, goals = given.goals
+            apart = feature_distance(
+                guessed, goals.repeat(VIEWS, 1, 1), batch["valid"].repeat(VIEWS, 1), WARM_UP_FRAMES
+            )
+            losses["distil"] = Loss(apart, self.settings.distil)
         return losses
 
     def evaluate(self) -> dict[str, float]:
@@ -198,6 +252,10 @@ class ContentStage(Stage):
         if not found:
             return {}
         return {**found, "valid_accuracy": sum(found.values()) / len(found)}
+
+    def prepare(self) -> None:
+        if self.settings.solve:
+            solve_heads(self.learner.model, self.learner.heads, self.corpus, self.rows.sampler, self.settings.solve)
 
     def start_from(self, state: dict[str, Any]) -> None:
         heads = {k.removeprefix("heads."): v for k, v in state["average"]["values"].items() if k.startswith("heads.")}

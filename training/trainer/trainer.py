@@ -131,6 +131,8 @@ class Trainer:
         )
         if self.step == 0:
             self.watcher.begin(s.steps)
+            stage.prepare()
+            self.average = Average(stage.learner, s.average)
             self._judge()  # what the starting weights are worth
             self.watcher.tick()
         control = self._agree()
