@@ -27,7 +27,7 @@ from numpy.typing import NDArray
 from streamvc.config import FRAME, SAMPLE_RATE, LiveConfig
 from streamvc.errors import AudioError
 from streamvc.model.live import ProsodyAnalysis
-from streamvc.presets.pitch import f0_statistics
+from streamvc.presets.pitch import f0_statistics, within_an_octave
 from streamvc.presets.recordings import Samples, prepare_speech
 from streamvc.training.data import PackedCorpus
 from streamvc.training.perturbation.noise import add_noise, coloured_noise
@@ -53,7 +53,8 @@ class Clip:
 
 @dataclass
 class Row:
-    """What one recording in one condition gave; shares are 0 to 1, registers semitones above the truth.
+    """What one recording in one condition gave; shares are 0 to 1, registers semitones above the truth's mean log f0,
+    of which what lies more than an octave from the median is left out.
 
     found: frames that count as voiced here; praat: those of Praat in what was heard; truth: in the recording as it is.
     agree: frames on which `found` and the truth agree; false: found among the frames that are not voiced in truth.
@@ -116,7 +117,7 @@ def measure(clip: Samples, heard: Samples, listen: Listener) -> Row:
     told = told[np.round(times * SAMPLE_RATE).astype(int)]
     spoken, both = truth > 0, (truth > 0) & found
     apart = np.abs(np.log2(told[spoken] / truth[spoken]))
-    register = float(np.log(truth[spoken]).mean())
+    register = float(within_an_octave(np.log(truth[spoken])).mean())
     try:
         preset, refused = f0_statistics(prepare_speech(heard))[0], 0.0
     except AudioError:
