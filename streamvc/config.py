@@ -27,10 +27,10 @@ class YinConfig:
     """Streaming YIN. `window` + `max_lag` samples are looked at around each estimate, one every `hop` samples.
 
     The thresholds are the paper's, and what they say is told to the decoder. Who speaks at which pitch rests on softer
-    evidence, because on real microphones they find half of the voiced frames (docs/decisions.md, tests/bench/voicing.py):
-    an estimate counts as voiced (running whitening, registers, refusal of recordings) where the CMNDF at the last
-    threshold's lag is under `voiced`, and its pitch is followed where that is under `followed`. With `by_depth` that
-    lag is the shortest of the deepest minima, also where YIN's step 4 would take the first one under the threshold.
+    evidence, because on real microphones they find half of the voice (docs/decisions.md): an estimate counts as voiced
+    (running whitening, registers, refusal of recordings) where the CMNDF at the last threshold's lag is under `voiced`,
+    and its pitch is followed where that is under `followed`. With `by_depth` that lag is the shortest of the deepest
+    minima, also where YIN's step 4 would take the first one under the threshold.
 
     A lag says nothing unless its mean square difference stands out of a floor: `floor`, or `quiet` times the power of
     the loud speech heard so far, whichever is more. So hum and rooms between words are unvoiced at any gain. Below

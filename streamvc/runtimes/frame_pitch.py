@@ -61,7 +61,7 @@ class Yin(nn.Module):
         self.register_buffer("lags", torch.arange(1, lags + 1, dtype=torch.float64))
         self.count = len(yin.thresholds)
         self.register_buffer("thresholds", torch.tensor(yin.thresholds, dtype=torch.float64).unsqueeze(1))
-        # By depth, the last threshold asks for no more than to be as deep as the deepest; the others know no such limit.
+        # By depth, a lag at the last threshold has to be as deep as the deepest; at the others that does not matter.
         spare = torch.full((self.count, 1), math.inf, dtype=torch.float64)
         spare[-1] = AS_DEEP if yin.by_depth else math.inf
         self.register_buffer("spare", spare)

