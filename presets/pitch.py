@@ -20,9 +20,10 @@ VOICED_SECONDS = 0.5
 """Voiced speech below which there is no pitch to speak of."""
 _BLOCK = 10 * SAMPLE_RATE
 _AS_DEEP = 0.04
+_SURE = 0.1
 _LASTING = 8
 _FORGET = 0.1
-"""These three as in the model's YIN; a test holds the two equal."""
+"""These four as in the model's YIN; a test holds the two equal."""
 
 
 @dataclass(frozen=True)
@@ -81,7 +82,7 @@ def yin(windows: Floats, config: YinConfig, before: Loudness | None = None) -> t
     minima = np.where(is_minimum, inner, np.inf)
     lowest, threshold = minima.min(axis=1, keepdims=True), config.thresholds[-1]
     # The shortest of the deepest minima; one under the threshold, where there is any.
-    limit = np.where(lowest < threshold, np.minimum(lowest + _AS_DEEP, threshold), lowest + _AS_DEEP)
+    limit = np.where(lowest < threshold, np.clip(lowest + _AS_DEEP, _SURE, threshold), lowest + _AS_DEEP)
     best = (minima < limit).argmax(axis=1) + low
     rows = np.arange(len(best))
     left, mid, right = (cmndf[rows, best + offset] for offset in (-1, 0, 1))

@@ -16,6 +16,9 @@ from streamvc.state import State, parts, tensor
 
 _AS_DEEP = 0.04
 """How far above the deepest minimum another one is taken for as deep: in noise, multiples of a period are."""
+_SURE = 0.1
+"""Depth under which the first minimum is taken even by depth: the short periods of high voices lie between two samples,
+so that a multiple which does not looks deeper."""
 _LASTING = 8
 """Estimates before this one that have to be as loud: a click or a slammed door is not loud speech."""
 _NOTHING = 1e-30
@@ -35,8 +38,8 @@ class Yin(StreamingModule):
     Estimate j reads the `span` samples that end at `(j + 1) * hop`: it describes the middle of them, `span // 2`
     samples earlier. Callers declare that as delay. CMNDF is the cumulative mean normalised difference at the chosen
     lag, equation 8 of the YIN paper; voiced is 1 where it fell below the threshold, else 0, and f0 then belongs to
-    the first minimum that did. Else, and with `by_depth` at the last threshold always, f0 belongs to the first minimum
-    that is as deep as the deepest.
+    the first minimum that did. Else, and with `by_depth` at the last threshold, f0 belongs to the first minimum that
+    is as deep as the deepest.
 
     The state is the samples of unfinished windows, the power of the last estimates `[batch, 8]`, and that of loud
     speech `[batch, 1]`.
@@ -100,7 +103,7 @@ class Yin(StreamingModule):
         lowest = minima.amin(dim=-1, keepdim=True)
         voiced = (lowest < threshold).to(cmndf.dtype)
         as_deep = lowest + _AS_DEEP
-        limit = torch.where(lowest < threshold, as_deep.clamp(max=threshold) if by_depth else threshold, as_deep)
+        limit = torch.where(lowest < threshold, as_deep.clamp(_SURE, threshold) if by_depth else threshold, as_deep)
         best = (minima < limit).to(cmndf.dtype).argmax(dim=-1, keepdim=True) + low  # the first of equal values
         left, mid, right = (cmndf.gather(-1, best + offset).squeeze(-1) for offset in (-1, 0, 1))
         curve = left - 2 * mid + right

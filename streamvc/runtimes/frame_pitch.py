@@ -12,6 +12,7 @@ from streamvc.config import FRAME, SAMPLE_RATE, WhiteningConfig, YinConfig
 from streamvc.dsp.excitation import _TOP_HZ as TOP_HZ
 from streamvc.dsp.yin import _AS_DEEP as AS_DEEP
 from streamvc.dsp.yin import _LASTING as LASTING
+from streamvc.dsp.yin import _SURE as SURE
 from streamvc.dsp.yin import forgetting
 from streamvc.model.live import POINTS, SEMITONE, ProsodyAnalysis
 from streamvc.runtimes.frame_front import PAST
@@ -125,7 +126,8 @@ class Yin(nn.Module):
         minima = torch.where(is_minimum, inner, self.beyond).unsqueeze(2)
         lowest = minima.amin(dim=3, keepdim=True)
         below = lowest < self.thresholds
-        limit = torch.where(below, torch.minimum(self.thresholds, lowest + self.spare), lowest + AS_DEEP)
+        under = torch.minimum(self.thresholds, (lowest + self.spare).clamp(min=SURE))
+        limit = torch.where(below, under, lowest + AS_DEEP)
         best = (minima < limit).float().argmax(dim=3) + low  # [b, 2, thresholds]
         around = best.unsqueeze(2) + self.neighbours
         values = cmndf.gather(2, around.reshape(-1, POINTS, 3 * thresholds)).reshape(-1, POINTS, 3, thresholds)

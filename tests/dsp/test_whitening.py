@@ -66,22 +66,22 @@ def test_octave_errors_pull_little():
         weight, total, count, first, square = state[0].tolist()
         means.append(total / weight)
         spreads.append(math.sqrt(square / count - (first / count) ** 2))
-    assert abs(means[1] - means[0]) < 0.5 * math.log(2) / 12 * 1.4
+    assert abs(means[1] - means[0]) < 0.8 * math.log(2) / 12
     assert spreads[1] < 1.4 * spreads[0]
     # As they are, they would pull by a tenth of an octave.
     _, state = RunningWhitening(WhiteningConfig(reach=0.0))(slipped, voiced)
-    assert float(state[0, 1] / state[0, 0]) - means[0] > 1.5 * abs(means[1] - means[0])
+    assert float(state[0, 1] / state[0, 0]) - means[0] > 1.25 * abs(means[1] - means[0])
 
 
 @pytest.mark.parametrize("hz", [75.0, 400.0])
 def test_a_speaker_far_from_the_prior_is_reached(hz):
     config = WhiteningConfig()
     log_f0 = torch.full((1, 400), math.log(hz), dtype=torch.float64)
-    _, state = RunningWhitening(config)(log_f0, torch.ones_like(log_f0))
+    whitened, state = RunningWhitening(config)(log_f0, torch.ones_like(log_f0))
     plain, _ = RunningWhitening(dataclasses.replace(config, reach=0.0))(log_f0, torch.ones_like(log_f0))
     reached = config.prior_mean + float(state[0, 1] / state[0, 0])
-    assert abs(reached - math.log(hz)) < 0.12
-    assert plain[0, -1].abs() < 1
+    assert abs(reached - math.log(hz)) < 0.16
+    assert (whitened[0, -1] - plain[0, -1]).abs() < 0.4
 
 
 def test_without_prior_and_forgetting_it_is_the_mean_and_spread_of_voiced_estimates():
