@@ -108,12 +108,14 @@ def _voiced_log_f0(speech: Samples) -> Iterator[Floats]:
     # Silence before the first window, as in a stream; what follows is silence too, so that the end is heard whole.
     before = config.span - config.hop
     padded = np.pad(speech.astype(np.float64), (before, -speech.size % config.hop))
-    tail, loudness = np.zeros((2, 0)), Loudness()
+    tail: Floats = np.zeros((2, 0))
+    loudness = Loudness()
     for start in range(0, padded.size - before, _BLOCK):
         block = padded[start : start + _BLOCK + before]
         windows = np.lib.stride_tricks.sliding_window_view(block, config.span)[:: config.hop]
         log_f0, depth, loudness = yin(windows, config, loudness)
-        known = np.concatenate((tail, np.stack((log_f0, depth < config.voiced))), axis=1)
+        voiced = np.asarray(depth < config.voiced, np.float64)
+        known: Floats = np.concatenate((tail, np.stack((log_f0, voiced))), axis=1)
         tail = known[:, -2:]
         if known.shape[1] < 3:
             continue
