@@ -26,8 +26,15 @@ LATENT_DIM = 64
 class YinConfig:
     """Streaming YIN. `window` + `max_lag` samples are looked at around each estimate, one every `hop` samples.
 
-    `trusted` is the CMNDF under which a pitch is followed though no threshold calls it voiced: creaky and weak voices
-    have 0.15 to 0.4, and nine in ten of these estimates are right (docs/experiments.md).
+    The thresholds are the paper's, and what they say is told to the decoder. Who speaks at which pitch rests on softer
+    evidence, because on real microphones they find half of the voice (docs/decisions.md): an estimate counts as voiced
+    (running whitening, registers, refusal of recordings) where the CMNDF at the last threshold's lag is under `voiced`,
+    and its pitch is followed where that is under `followed`. With `by_depth` that lag is the shortest of the deepest
+    minima, also where YIN's step 4 would take the first one under the threshold.
+
+    A lag says nothing unless its mean square difference stands out of a floor: `floor`, or `quiet` times the power of
+    the loud speech heard so far, whichever is more. So hum and rooms between words are unvoiced at any gain. Below
+    `lowest_hz` no pitch is looked for: mains hum has one too.
     """
 
     hop: int = 160
@@ -35,7 +42,12 @@ class YinConfig:
     min_hz: float = 50.0
     max_hz: float = 620.0
     thresholds: tuple[float, ...] = (0.05, 0.10, 0.15)
-    trusted: float = 0.4
+    voiced: float = 0.45
+    followed: float = 0.6
+    by_depth: bool = True
+    floor: float = 3e-8
+    quiet: float = 1.5e-3
+    lowest_hz: float = 65.0
 
     @property
     def min_lag(self) -> int:
@@ -44,8 +56,13 @@ class YinConfig:
 
     @property
     def max_lag(self) -> int:
-        """Longest period searched, samples."""
+        """Longest period compared, samples."""
         return int(SAMPLE_RATE / self.min_hz)
+
+    @property
+    def last_lag(self) -> int:
+        """Longest period that may be chosen, samples."""
+        return min(int(SAMPLE_RATE / self.lowest_hz), self.max_lag - 1)
 
     @property
     def span(self) -> int:
@@ -67,7 +84,8 @@ class WhiteningConfig:
     """Running mean and spread of log f0 over voiced estimates, starting from a prior.
 
     `mean_weight` and `spread_weight` say how many voiced estimates the priors are worth; `memory` is the time constant
-    of forgetting, in voiced estimates.
+    of forgetting, in voiced estimates. What is farther than `reach` from the running mean counts as if it lay there, so
+    that octave errors pull little and a speaker far from the prior is reached all the same; 0: all counts as it is.
     """
 
     prior_mean: float = 5.08  # ln 160 Hz, between the averages of men and women
@@ -77,6 +95,7 @@ class WhiteningConfig:
     memory: float = 3000.0
     min_std: float = 0.05
     clip: float = 4.0
+    reach: float = 0.35
 
 
 @dataclass(frozen=True)
@@ -132,13 +151,18 @@ class PaperConfig:
     strides: tuple[int, ...] = (2, 4, 5, 8)
     kernel: int = 7
     dilations: tuple[int, ...] = (1, 3, 9)
-    yin: YinConfig = field(default_factory=lambda: YinConfig(hop=FRAME))
+    # YIN as published: the first minimum under each threshold, and an absolute floor.
+    yin: YinConfig = field(
+        default_factory=lambda: YinConfig(hop=FRAME, by_depth=False, floor=1e-6, quiet=0.0, lowest_hz=50.0)
+    )
     whitening: WhiteningConfig = field(
-        default_factory=lambda: WhiteningConfig(mean_weight=20.0, spread_weight=100.0, memory=1500.0)
+        default_factory=lambda: WhiteningConfig(mean_weight=20.0, spread_weight=100.0, memory=1500.0, reach=0.0)
     )
 
 
 ModelConfig = LiveConfig | PaperConfig
+_RETIRED = {"trusted"}
+"""Fields that older weights carry and nothing reads: voicing of today holds for them too."""
 _REGISTRY: dict[str, type[LiveConfig] | type[PaperConfig]] = {"live": LiveConfig, "paper": PaperConfig}
 
 
@@ -171,11 +195,11 @@ def config_from_dict(data: dict[str, Any]) -> ModelConfig:
 
 def _replace(config: Any, data: dict[str, Any]) -> Any:
     known = {f.name for f in dataclasses.fields(config)}
-    unknown = sorted(set(data) - known)
+    unknown = sorted(set(data) - known - _RETIRED)
     if unknown:
         names = ", ".join(unknown)
         raise ConfigError(f"The configuration has unknown fields ({names}); this version is too old for it.")
-    values = {key: _fit(key, getattr(config, key), value) for key, value in data.items()}
+    values = {key: _fit(key, getattr(config, key), value) for key, value in data.items() if key in known}
     return dataclasses.replace(config, **values)
 
 
@@ -191,7 +215,7 @@ def _fit(key: str, default: Any, value: Any) -> Any:
             raise ConfigError(f"The configuration's {key} must be a list of {kind.__name__}, not {value!r}.")
         return tuple(kind(item) for item in value)
     kind = type(default)
-    if not _is(kind, value):
+    if not (isinstance(value, bool) if kind is bool else _is(kind, value)):
         raise ConfigError(f"The configuration's {key} must be {kind.__name__}, not {value!r}.")
     return kind(value)
 

@@ -50,6 +50,17 @@ def test_what_an_older_file_does_not_say_has_its_default():
     assert config_from_dict({"name": "live", "yin": {"hop": 80}}) == LiveConfig(yin=YinConfig(hop=80))
 
 
+def test_what_is_no_longer_read_is_passed_over():
+    assert config_from_dict({"name": "live", "yin": {"trusted": 0.4}}) == LiveConfig()
+
+
+def test_the_paper_s_yin_is_as_published():
+    yin = PaperConfig().yin
+    assert not yin.by_depth
+    assert (yin.floor, yin.quiet, yin.last_lag) == (1e-6, 0.0, yin.max_lag - 1)
+    assert PaperConfig().whitening.reach == 0
+
+
 @pytest.mark.parametrize(
     ("data", "message"),
     [
@@ -60,6 +71,7 @@ def test_what_an_older_file_does_not_say_has_its_default():
         ({"name": "live", "encoder_width": None}, "encoder_width must be int, not None"),
         ({"name": "live", "encoder_width": 2.5}, "encoder_width must be int, not 2.5"),
         ({"name": "live", "encoder_width": True}, "encoder_width must be int, not True"),
+        ({"name": "live", "yin": {"by_depth": 1}}, "by_depth must be bool, not 1"),
         ({"name": "live", "yin": 3}, "yin must be a table, not 3"),
         ({"name": "paper", "strides": 320}, "strides must be a list of int, not 320"),
         ({"name": "paper", "strides": [320, "2"]}, r"strides must be a list of int, not \[320, '2'\]"),

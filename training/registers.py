@@ -1,4 +1,4 @@
-"""Pitch registers of speakers: mean and spread of log f0, by the model's own YIN."""
+"""Pitch registers of speakers: mean and spread of log f0, found as for presets (`streamvc.presets.pitch`)."""
 
 from __future__ import annotations
 
@@ -10,25 +10,17 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from streamvc.config import FRAME, LiveConfig
-from streamvc.dsp.yin import Yin
+from streamvc.presets.pitch import voiced_log_f0, within_an_octave
 from streamvc.training.data import PackedCorpus, Utterance
 
 Registers = dict[str, tuple[float, float]]
 
 
-@torch.no_grad()
-def register_of(samples: Tensor, config: LiveConfig | None = None) -> tuple[float, float, int]:
+def register_of(samples: Tensor) -> tuple[float, float, int]:
     """Mean and spread of natural-log f0 of samples `[n]`, and the number of voiced estimates they rest on."""
-    yin = Yin((config or LiveConfig()).yin)
-    whole = samples.shape[-1] // FRAME * FRAME
-    estimates, _ = yin(samples[:whole].reshape(1, 1, -1))
-    pitch, voiced = estimates[0, 3], estimates[0, 4] > 0
-    if int(voiced.sum()) < 10:
-        return 5.08, 0.2, int(voiced.sum())
-    values = pitch[voiced].numpy()
-    # Octave slips are rare but far off: keep what lies within an octave and a bit of the median.
-    values = values[np.abs(values - np.median(values)) < 0.8]
+    values = within_an_octave(voiced_log_f0(np.asarray(samples.numpy(), np.float32)))
+    if len(values) < 10:
+        return 5.08, 0.2, len(values)
     return float(values.mean()), float(max(values.std(), 0.06)), len(values)
 
 

@@ -21,7 +21,8 @@ class RunningWhitening(StreamingModule):
     Mean and spread are exponentially forgetting averages over voiced estimates that start from a prior, so that the
     first word is not off. The prior spread is a spread around the speaker's own mean: a speaker far from the prior mean
     is not livelier for that. The state is `[batch, 5]`, all about the prior mean: weight and sum for the mean, with the
-    prior; weight, sum and sum of squares of what was heard. Unvoiced estimates neither count nor decay anything.
+    prior; weight, sum and sum of squares of what was heard. Unvoiced estimates neither count nor decay anything, and
+    octave errors count only as far as `reach`.
     """
 
     def __init__(self, config: WhiteningConfig) -> None:
@@ -50,10 +51,27 @@ class RunningWhitening(StreamingModule):
         self, log_f0: Tensor, voiced: Tensor, sums: Tensor, locked: Tensor | None
     ) -> tuple[Tensor, Tensor]:
         x = log_f0 - self.config.prior_mean
-        added = torch.stack((voiced, voiced * x, voiced, voiced * x, voiced * x * x), dim=-1)  # [batch, n, 5]
         age = torch.cumsum(voiced, dim=1)  # how often each sum has decayed by then
-        decay = torch.exp(self.log_keep * (age.unsqueeze(2) - age.unsqueeze(1)))  # [batch, n, n]
-        running = torch.tril(decay) @ added + torch.exp(self.log_keep * age).unsqueeze(-1) * sums.unsqueeze(1)
+        decay = torch.tril(torch.exp(self.log_keep * (age.unsqueeze(2) - age.unsqueeze(1))))  # [batch, n, n]
+        kept = torch.exp(self.log_keep * age).unsqueeze(-1) * sums.unsqueeze(1)
+
+        def after(heard: Tensor) -> Tensor:
+            added = (voiced, voiced * heard, voiced, voiced * heard, voiced * heard * heard)
+            return decay @ torch.stack(added, dim=-1) + kept  # [batch, n, 5]
+
+        running = after(x)
+        if self.config.reach > 0:
+            # What counts depends on the mean before, which depends on what counted before: every round settles at least
+            # one more estimate for good, and few are far off, so that two or three rounds do.
+            counted = x
+            for _ in range(x.shape[1] + 1):
+                means = torch.cat((sums[:, None], running[:, :-1]), dim=1)
+                before = means[..., 1] / means[..., 0]
+                again = torch.minimum(torch.maximum(x, before - self.config.reach), before + self.config.reach)
+                if torch.equal(again, counted):
+                    break
+                counted = again
+                running = after(counted)
         mean = running[..., 1] / running[..., 0]
         if locked is not None:
             mean = torch.where(locked > 0, locked - self.config.prior_mean, mean)

@@ -159,7 +159,7 @@ class ProsodyAnalysis(StreamingModule):
         super().__init__()
         if config.yin.hop * POINTS != FRAME or config.yin.span != 5 * config.yin.hop:
             raise ValueError("the line-up of pitch points assumes YIN hops of 160 and a span of 800 samples")
-        self.thresholds, self.trusted = len(config.yin.thresholds), config.yin.trusted
+        self.thresholds, self.sure, self.followed = len(config.yin.thresholds), config.yin.voiced, config.yin.followed
         self.yin = Yin(config.yin, transform)
         self.smooth = Windows(3, 1)
         self.whiten = RunningWhitening(config.whitening)
@@ -206,13 +206,15 @@ class ProsodyAnalysis(StreamingModule):
 
         last = 3 * (self.thresholds - 1)
         pitch, smooth_pitch = self.smooth(estimates[:, last : last + 1], s[1])
-        # 0, 1 or 2: nothing, a pitch to follow, surely voiced. A median of these is one of each decision at once.
-        trusted = (estimates[:, last + 2 : last + 3] < self.trusted).to(estimates.dtype)
-        vote, smooth_vote = self.smooth(estimates[:, last + 1 : last + 2] + trusted, s[2])
+        # 0, 1 or 2: nothing, a pitch to follow, voiced. A median of these is one of each decision at once. The votes of
+        # the thresholds are only told: on real microphones they find half of the voiced frames.
+        depth = estimates[:, last + 2 : last + 3]
+        level = (depth < self.sure).to(depth.dtype) + (depth < self.followed).to(depth.dtype)
+        vote, smooth_vote = self.smooth(level, s[2])
         log_f0, level = _median3(pitch), _median3(vote)
         voiced, followed = (level > 1.5).to(level.dtype), (level > 0.5).to(level.dtype)
 
-        # The energy of the frame decides nothing here: silence is unvoiced by YIN's floor.
+        # The energy of the frame decides nothing here: silence and quiet hum are unvoiced by YIN's floor.
         whitened, whiten = self.whiten(log_f0, voiced, s[3], controls[:, 5:6])
         if register is not None:
             whitened = (log_f0 - register[:, :1]) / register[:, 1:]

@@ -103,8 +103,7 @@ class FrameStep(nn.Module):
         content, content_after, windows_after = self.content(self.mel(heard), s, windows)
 
         (log_f0, voiced, depth), yin_after = self.yin(heard, e)
-        loosest = (x[:, :, -1:] for x in (log_f0, voiced, depth))
-        points, f0, pitch_after = self.pitch(*loosest, controls.double(), e)
+        points, f0, pitch_after = self.pitch(log_f0[:, :, -1:], depth[:, :, -1:], controls.double(), e)
         pulses, pulses_after = self.pulses(f0, e)
         level = self.energy(heard)
 

@@ -11,7 +11,9 @@ from torch import Tensor, nn
 from streamvc.config import FRAME, SAMPLE_RATE, WhiteningConfig, YinConfig
 from streamvc.dsp.excitation import _TOP_HZ as TOP_HZ
 from streamvc.dsp.yin import _AS_DEEP as AS_DEEP
-from streamvc.dsp.yin import _FLOOR as YIN_FLOOR
+from streamvc.dsp.yin import _LASTING as LASTING
+from streamvc.dsp.yin import _SURE as SURE
+from streamvc.dsp.yin import forgetting
 from streamvc.model.live import POINTS, SEMITONE, ProsodyAnalysis
 from streamvc.runtimes.frame_front import PAST
 
@@ -37,11 +39,13 @@ class Yin(nn.Module):
     zero: Tensor
     neighbours: Tensor
     parabola: Tensor
+    spare: Tensor
 
     def __init__(self, yin: YinConfig) -> None:
         super().__init__()
         self.yin = yin
-        self.shapes = {"correlation": POINTS * yin.max_lag}
+        self.keep = math.exp(-forgetting(yin))
+        self.shapes = {"correlation": POINTS * yin.max_lag, "power": LASTING, "loud": 1}
         rows, lags, points = yin.hop // TILE, yin.max_lag, torch.arange(POINTS).reshape(-1, 1, 1)
         # The places of a tile stand in reverse, see `_correlation`.
         places = TILE - 1 - torch.arange(TILE).unsqueeze(1) + TILE * torch.arange(rows)
@@ -58,6 +62,10 @@ class Yin(nn.Module):
         self.register_buffer("lags", torch.arange(1, lags + 1, dtype=torch.float64))
         self.count = len(yin.thresholds)
         self.register_buffer("thresholds", torch.tensor(yin.thresholds, dtype=torch.float64).unsqueeze(1))
+        # By depth, a lag at the last threshold has to be as deep as the deepest; at the others that does not matter.
+        spare = torch.full((self.count, 1), math.inf, dtype=torch.float64)
+        spare[-1] = AS_DEEP if yin.by_depth else math.inf
+        self.register_buffer("spare", spare)
         self.register_buffer("zero", torch.zeros(1, 1, 1, 1, dtype=torch.float64))
         self.register_buffer("beyond", torch.full((1, 1, 1), math.inf, dtype=torch.float64))
         self.register_buffer("neighbours", torch.tensor([[-1], [0], [1]]))
@@ -80,10 +88,22 @@ class Yin(nn.Module):
         # Lags from 1 on, of the second point one hop later: in blocks of a hop.
         blocks = energy[:, 1:].reshape(-1, (span - 1 - width) // self.yin.hop, self.yin.hop)[:, self.ends]
         ends = blocks.reshape(-1, POINTS, self.yin.max_lag)
-        difference = ends + energy[:, self.starts] + twice
-        difference = difference.clamp(min=0) + YIN_FLOOR * width  # the scale cancels
+        begins = energy[:, self.starts]
+        floor, after = self._floor(begins, state)
+        difference = ends + begins + twice
+        difference = difference.clamp(min=0) + floor  # the scale cancels
         cmndf = difference * self.lags / torch.cumsum(difference, dim=2)
-        return self._pick(cmndf), {"correlation": new}
+        return self._pick(cmndf), {"correlation": new, **after}
+
+    def _floor(self, energy: Tensor, state: Mapping[str, Tensor]) -> tuple[Tensor, dict[str, Tensor]]:
+        """What differences have to stand out of, of sums over a window: `energy [b, 2, 1] -> [b, 2, 1]`."""
+        known = torch.cat((state["power"], energy.reshape(-1, POINTS)), dim=1)
+        lasting = torch.cat((known[:, :-1].amin(dim=1, keepdim=True), known[:, 1:].amin(dim=1, keepdim=True)), dim=1)
+        # Of the two points, the first fades once and the second twice.
+        first = torch.maximum(state["loud"] * self.keep, lasting[:, :1])
+        last = torch.maximum(first * self.keep, lasting[:, 1:])
+        floor = (torch.cat((first, last), dim=1) * self.yin.quiet).clamp(min=self.yin.floor * self.yin.window)
+        return floor.unsqueeze(2), {"power": known[:, POINTS:], "loud": last}
 
     def _correlation(self, x: Tensor) -> Tensor:
         """`sum_j x[j] x[j + lag]` over either new block, for lags from 1 on: `[b, 640] -> [b, 2, lags]`."""
@@ -100,13 +120,14 @@ class Yin(nn.Module):
         return total[:, :, TILE : TILE + lags]
 
     def _pick(self, cmndf: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        low, thresholds = self.yin.min_lag - 1, self.count
-        inner = cmndf[:, :, low:-1]
-        is_minimum = (inner < cmndf[:, :, low - 1 : -2]) & (inner <= cmndf[:, :, low + 1 :])
+        low, end, thresholds = self.yin.min_lag - 1, self.yin.last_lag, self.count
+        inner = cmndf[:, :, low:end]
+        is_minimum = (inner < cmndf[:, :, low - 1 : end - 1]) & (inner <= cmndf[:, :, low + 1 : end + 1])
         minima = torch.where(is_minimum, inner, self.beyond).unsqueeze(2)
         lowest = minima.amin(dim=3, keepdim=True)
         below = lowest < self.thresholds
-        limit = torch.where(below, self.thresholds, lowest + AS_DEEP)
+        under = torch.minimum(self.thresholds, (lowest + self.spare).clamp(min=SURE))
+        limit = torch.where(below, under, lowest + AS_DEEP)
         best = (minima < limit).float().argmax(dim=3) + low  # [b, 2, thresholds]
         around = best.unsqueeze(2) + self.neighbours
         values = cmndf.gather(2, around.reshape(-1, POINTS, 3 * thresholds)).reshape(-1, POINTS, 3, thresholds)
@@ -127,7 +148,7 @@ class Pitch(nn.Module):
 
     def __init__(self, prosody: ProsodyAnalysis, whitening: WhiteningConfig) -> None:
         super().__init__()
-        self.whitening, self.trusted = whitening, prosody.trusted
+        self.whitening, self.sure, self.followed = whitening, prosody.sure, prosody.followed
         self.register_buffer("to_samples", prosody.to_samples.double())
         self.register_buffer("keep", torch.tensor([1.0 - 1.0 / whitening.memory], dtype=torch.float64))
         self.register_buffer("powers", torch.tensor([0, 1, 0, 1, 2], dtype=torch.float64))
@@ -135,14 +156,15 @@ class Pitch(nn.Module):
         self.shapes = {"smooth": 2 * POINTS, "whiten": 5, "hold": 1, "points": POINTS}
 
     def forward(
-        self, log_f0: Tensor, voiced: Tensor, depth: Tensor, controls: Tensor, state: Mapping[str, Tensor]
+        self, log_f0: Tensor, depth: Tensor, controls: Tensor, state: Mapping[str, Tensor]
     ) -> tuple[Tensor, Tensor, dict[str, Tensor]]:
         """Whitened points `[b, 4]` and f0 in Hz `[b, 320]`.
 
-        `log_f0, voiced, depth` (CMNDF) are `[b, 2, 1]`, `controls` `[b, N_CONTROLS]`.
+        `log_f0, depth` (CMNDF) are `[b, 2, 1]`, `controls` `[b, N_CONTROLS]`.
         """
         mean, spread, semitones, _, intonation, locked = torch.split(controls, 1, dim=1)
-        new = torch.cat((log_f0, voiced + (depth < self.trusted).double()), dim=2)
+        level = (depth < self.sure).double() + (depth < self.followed).double()
+        new = torch.cat((log_f0, level), dim=2)
         recent = torch.cat((state["smooth"].reshape(-1, POINTS, 2), new), dim=1)  # [b, 4, 2]
         a, b, c = recent[:, :-2], recent[:, 1:-1], recent[:, 2:]
         median = torch.maximum(torch.minimum(a, b), torch.minimum(torch.maximum(a, b), c))
@@ -161,16 +183,24 @@ class Pitch(nn.Module):
         """`RunningWhitening` for two estimates `[b, 2, 1]`, and the sums `[b, 5]` after them."""
         w = self.whitening
         x = log_f0 - w.prior_mean
-        added = torch.split(torch.pow(x, self.powers) * voiced, 1, dim=1)
+        votes, values = torch.split(voiced, 1, dim=1), torch.split(x, 1, dim=1)
         decay = torch.split(torch.pow(self.keep, voiced), 1, dim=1)
-        first = sums.unsqueeze(1) * decay[0] + added[0]
-        last = first * decay[1] + added[1]
+        first = sums.unsqueeze(1) * decay[0] + self._counted(values[0], votes[0], sums.unsqueeze(1))
+        last = first * decay[1] + self._counted(values[1], votes[1], first)
         weight, total, heard, heard_total, square = torch.split(torch.cat((first, last), dim=1), 1, dim=2)
         mean = torch.where(locked > 0, locked - w.prior_mean, total / weight)
         prior = w.spread_weight / w.mean_weight * (weight - heard).clamp(min=0)
         within = (square - heard_total * heard_total / heard.clamp(min=0.5)).clamp(min=0)
         spread = torch.sqrt(((within + prior * w.prior_std**2) / (heard + prior)).clamp(min=w.min_std**2))
         return ((x - mean) / spread).clamp(-w.clip, w.clip), last
+
+    def _counted(self, x: Tensor, voiced: Tensor, sums: Tensor) -> Tensor:
+        """What an estimate `[b, 1, 1]` adds to the sums before it `[b, 1, 5]`."""
+        reach = self.whitening.reach
+        if reach > 0:
+            mean = sums[:, :, 1:2] / sums[:, :, :1]
+            x = torch.minimum(torch.maximum(x, mean - reach), mean + reach)
+        return torch.pow(x, self.powers) * voiced
 
 
 class Pulses(nn.Module):

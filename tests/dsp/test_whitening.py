@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import math
 
 import pytest
@@ -29,28 +30,62 @@ def by_hand(log_f0: list[float], voiced: list[float], c: WhiteningConfig) -> lis
     weight_mean, total = c.mean_weight, c.mean_weight * c.prior_mean
     prior, heard, first, second = c.spread_weight, 0.0, 0.0, 0.0
     out = []
-    for x, v in zip(log_f0, voiced, strict=True):
+    for heard_now, v in zip(log_f0, voiced, strict=True):
+        x = heard_now
         if v:
+            if c.reach:
+                mean = total / weight_mean
+                x = min(max(x, mean - c.reach), mean + c.reach)
             weight_mean, total = keep * weight_mean + 1, keep * total + x
             prior, heard, first, second = keep * prior, keep * heard + 1, keep * first + x, keep * second + x * x
         within = second - first**2 / heard if heard else 0.0
         variance = (within + prior * c.prior_std**2) / (heard + prior)
-        z = (x - total / weight_mean) / math.sqrt(max(variance, c.min_std**2))
+        z = (heard_now - total / weight_mean) / math.sqrt(max(variance, c.min_std**2))
         out.append(min(max(z, -c.clip), c.clip))
     return out
 
 
+@pytest.mark.parametrize("reach", [0.0, 0.05, 0.35])
 @pytest.mark.parametrize("count", [1, 63, 64, 65, 300])
-def test_running_statistics_are_those_of_the_definition(count):
+def test_running_statistics_are_those_of_the_definition(count, reach):
+    config = dataclasses.replace(CONFIG, reach=reach)
     log_f0, voiced = contour(count)
-    whitened, _ = RunningWhitening(CONFIG)(log_f0, voiced)
-    expected = torch.tensor([by_hand(log_f0[0].tolist(), voiced[0].tolist(), CONFIG)], dtype=torch.float64)
+    whitened, _ = RunningWhitening(config)(log_f0, voiced)
+    expected = torch.tensor([by_hand(log_f0[0].tolist(), voiced[0].tolist(), config)], dtype=torch.float64)
     torch.testing.assert_close(whitened, expected, rtol=0, atol=1e-9)
     assert whitened.abs().max() > 0.1
 
 
+def test_octave_errors_pull_little():
+    log_f0, voiced = contour(600)
+    slipped = log_f0.clone()
+    slipped[:, ::10] += math.log(2)
+    means, spreads = [], []
+    for heard in (log_f0, slipped):
+        _, state = RunningWhitening(WhiteningConfig())(heard, voiced)
+        weight, total, count, first, square = state[0].tolist()
+        means.append(total / weight)
+        spreads.append(math.sqrt(square / count - (first / count) ** 2))
+    assert abs(means[1] - means[0]) < 0.8 * math.log(2) / 12
+    assert spreads[1] < 1.4 * spreads[0]
+    # As they are, they would pull by a tenth of an octave.
+    _, state = RunningWhitening(WhiteningConfig(reach=0.0))(slipped, voiced)
+    assert float(state[0, 1] / state[0, 0]) - means[0] > 1.25 * abs(means[1] - means[0])
+
+
+@pytest.mark.parametrize("hz", [75.0, 400.0])
+def test_a_speaker_far_from_the_prior_is_reached(hz):
+    config = WhiteningConfig()
+    log_f0 = torch.full((1, 400), math.log(hz), dtype=torch.float64)
+    whitened, state = RunningWhitening(config)(log_f0, torch.ones_like(log_f0))
+    plain, _ = RunningWhitening(dataclasses.replace(config, reach=0.0))(log_f0, torch.ones_like(log_f0))
+    reached = config.prior_mean + float(state[0, 1] / state[0, 0])
+    assert abs(reached - math.log(hz)) < 0.16
+    assert (whitened[0, -1] - plain[0, -1]).abs() < 0.4
+
+
 def test_without_prior_and_forgetting_it_is_the_mean_and_spread_of_voiced_estimates():
-    config = WhiteningConfig(mean_weight=1e-9, spread_weight=1e-9, memory=1e12)
+    config = WhiteningConfig(mean_weight=1e-9, spread_weight=1e-9, memory=1e12, reach=0.0)
     log_f0, voiced = contour(200)
     whitened, _ = RunningWhitening(config)(log_f0, voiced)
     heard = log_f0[voiced > 0]

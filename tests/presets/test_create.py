@@ -12,14 +12,16 @@ import soundfile
 import torch
 
 from streamvc.checkpoint import fingerprint, load_model
-from streamvc.config import YinConfig
+from streamvc.config import LiveConfig, YinConfig
 from streamvc.dsp.yin import Yin
 from streamvc.errors import AudioError, CheckpointError, PresetError
+from streamvc.model.live import ProsodyAnalysis
 from streamvc.presets.create import CHUNK_SECONDS, MAX_CHUNKS, create_preset, speaker_latent
 from streamvc.presets.format import check_model
-from streamvc.presets.pitch import f0_statistics, yin
+from streamvc.presets.pitch import f0_statistics, voiced_log_f0, yin
 from streamvc.presets.recordings import prepare_speech, read_recording
 from streamvc.runtimes.speech import TorchSpeechEncoder, load_speech_encoder
+from streamvc.training.registers import register_of
 
 Say = Callable[..., np.ndarray]
 EXAMPLE = Path(__file__).parents[2] / "examples" / "speech.wav"
@@ -50,10 +52,31 @@ def test_pitch_is_found_as_the_model_finds_it() -> None:
     with torch.inference_mode():
         estimates, _ = model(torch.from_numpy(speech[None, None, : len(speech) // 160 * 160]))
     padded = np.pad(speech[: len(speech) // 160 * 160], (config.span - config.hop, 0))
-    log_f0, voiced = yin(np.lib.stride_tricks.sliding_window_view(padded, config.span)[:: config.hop], config)
-    assert np.array_equal(voiced, estimates[0, -2].numpy())
+    windows = np.lib.stride_tricks.sliding_window_view(padded, config.span)[:: config.hop]
+    # In two parts: the second knows how loud the first was.
+    log_f0, depth, loudness = yin(windows[:101], config)
+    rest = yin(windows[101:], config, loudness)
+    log_f0, depth = np.concatenate((log_f0, rest[0])), np.concatenate((depth, rest[1]))
+    voiced = depth < config.voiced
+    assert np.array_equal(voiced, estimates[0, -1].numpy() < config.voiced)
     assert 0.2 < voiced.mean() < 0.9
-    assert log_f0[voiced > 0] == pytest.approx(estimates[0, -3].numpy()[voiced > 0], abs=1e-9)
+    assert log_f0[voiced] == pytest.approx(estimates[0, -3].numpy()[voiced], abs=1e-9)
+    assert depth[voiced] == pytest.approx(estimates[0, -1].numpy()[voiced], abs=1e-9)
+
+
+def test_registers_of_training_presets_and_whitening_rest_on_the_same_frames() -> None:
+    speech, _ = soundfile.read(EXAMPLE, dtype="float32")
+    speech = speech[: len(speech) // 320 * 320]
+    heard: list[torch.Tensor] = []
+    analysis = ProsodyAnalysis(LiveConfig()).double()
+    analysis.whiten.register_forward_hook(lambda _module, given, _result: heard.extend(given[:2]))
+    with torch.inference_mode():
+        analysis(torch.from_numpy(speech).double()[None], torch.zeros(1, 6, dtype=torch.float64))
+    log_f0, voiced = (x[0].numpy() for x in heard)
+    found = voiced_log_f0(speech)
+    assert found == pytest.approx(log_f0[voiced > 0], abs=1e-9)
+    mean, std = f0_statistics(speech)
+    assert register_of(torch.from_numpy(speech))[:2] == pytest.approx((mean, std))
 
 
 def test_a_few_octave_errors_do_not_count(say: Say) -> None:

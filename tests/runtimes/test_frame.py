@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 import torch
 
-from streamvc.config import FRAME, LiveConfig, YinConfig
+from streamvc.config import FRAME, LiveConfig, WhiteningConfig, YinConfig
 from streamvc.errors import ConfigError
 from streamvc.model.live import LiveModel
 from streamvc.runtimes.base import next_state
@@ -21,6 +21,10 @@ CONFIGS = {
     "other sizes": LiveConfig(
         **SMALL | {"kernel": 5, "expansion": 2, "content_dim": 20, "mel_bands": 40, "encoder_blocks": 1,
                    "pulse_cepstrum": 60, "noise_cepstrum": 20, "response": 160, "fine_blocks": 3, "energy_window": 320}
+    ),
+    "pitch as published": LiveConfig(
+        **SMALL, yin=YinConfig(by_depth=False, floor=1e-6, quiet=0.0, lowest_hz=50.0),
+        whitening=WhiteningConfig(reach=0.0),
     ),
     "two thresholds": LiveConfig(**SMALL, yin=YinConfig(thresholds=(0.07, 0.2))),
 }
