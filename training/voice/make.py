@@ -56,7 +56,7 @@ class Fitting:
 
 def make_voice(
     model: LiveModel, fingerprint: str, segments: tuple[Segment, ...], name: str, settings: FitSettings,
-    verifier: SpeakerNetwork | None, corpus: Path | None = None, told: Told = lambda step, losses: None,
+    verifier: SpeakerNetwork | None, corpus: Path | None = None, told: Told = lambda pace, losses: None,
     began: Callable[[Preset], object] = lambda preset: None, **meta: Any,
 ) -> Fitting:
     """Make the zero-shot voice, fit it, and keep of the fit what is better on the held-out part.

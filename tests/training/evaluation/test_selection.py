@@ -149,7 +149,7 @@ def test_a_corpus_without_men_is_refused(corpus: PackedCorpus) -> None:
 
 def test_a_corpus_of_synthetic_speakers_is_refused_and_the_way_out_named(corpus: PackedCorpus) -> None:
     synthetic = without(corpus, lambda one: one.corpus != "kokoro")
-    with pytest.raises(EvaluationError, match="no held-out English real sources.*--pairs 0 --pairs-synthetic 24"):
+    with pytest.raises(EvaluationError, match=r"no held-out English real sources.*--pairs 0 --pairs-synthetic 24"):
         select_pairs(synthetic, 4)
     assert len(select_pairs(synthetic, 4, synthetic=True)) == 4
     with pytest.raises(EvaluationError, match="no held-out English synthetic sources"):
