@@ -110,7 +110,8 @@ def fit(
             lost = content_distance(model, speech, theirs.content, has_bfloat16("cpu"))
             loss = settings.own * copied + settings.likeness * unlike + settings.words * lost
             if not torch.isfinite(loss):
-                raise TrainingError(f"The fit's loss became {float(loss.detach())} at step {pace.done}: try another --seed.")
+                value = float(loss.detach())
+                raise TrainingError(f"The fit's loss became {value} at step {pace.done}: try another --seed.")
             optimiser.zero_grad(set_to_none=True)
             loss.backward()
             optimiser.step()

@@ -39,7 +39,7 @@ def parser(prog: str) -> Parser:
     about.add_argument("--consent", default="", help="what the person agreed to")
     about.add_argument("--sex", choices=["f", "m", "other", "unknown"], default="unknown")
     fit = top.add_argument_group("the fit")
-    fit.add_argument("--steps", type=positive, default=160, metavar="N", help="of the fit, if they fit in (default: 160)")
+    fit.add_argument("--steps", type=positive, default=160, metavar="N", help="of the fit at most (default: 160)")
     fit.add_argument(
         "--minutes", type=_minutes, default=9.0, metavar="M",
         help="for everything, the judging included (default: 9): where the machine is too slow for all steps, as many "
