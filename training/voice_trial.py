@@ -1,19 +1,21 @@
-"""Is a fitted voice better than a zero-shot one? On held-out speakers of a packed corpus, by judges that no fit asks.
+"""Is a fitted voice better than a zero-shot one? On held-out people of a packed corpus, by judges that no fit asks.
 
     python -m streamvc.training.voice_trial --corpus DIR --out runs/voices [--weights FILE]
 
 For each speaker, recordings are written to files and given to `svc preset create` and to `svc train voice`, as a person
 would; both voices then speak the same sentences of other held-out speakers through the streaming engine. Likeness is
 measured against recordings that neither has heard. What is done is kept in the folder, so that a run that was
-interrupted goes on. Needs the `eval` extra and Resemblyzer.
+interrupted goes on; `trial.json` in it holds all results for `streamvc.training.evaluation.tables --voices`. Needs the
+`eval` extra and Resemblyzer.
 """
 
 from __future__ import annotations
 
 import argparse
 import json
-import os
-from collections.abc import Sequence
+import sys
+from collections import Counter
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -23,23 +25,26 @@ import soundfile
 
 from streamvc.config import FRAME, SAMPLE_RATE
 from streamvc.engine import Engine
-from streamvc.errors import CorpusError
+from streamvc.errors import AudioError, CorpusError
 from streamvc.presets.create import create_preset
+from streamvc.presets.files import write_whole
 from streamvc.presets.format import Preset, check_model
 from streamvc.presets.recordings import Samples
 from streamvc.runtimes import Runtime, default_weights, load_runtime
 from streamvc.training.data import PackedCorpus, Utterance
 from streamvc.training.evaluation.convert import padded_to_frames
 from streamvc.training.evaluation.judges import Judges
+from streamvc.training.evaluation.selection import held_out_people, related
 from streamvc.training.evaluation.speaker import cosine
 from streamvc.training.evaluation.text import count_errors
 from streamvc.training.voice.command import run as train_voice
 
-SPEAKERS = ("asterisk-en", "asterisk-it", "kokoro-af_nova", "kokoro-am_michael", "tuxpaint-ro")
-"""Five people of the validation split with a minute or more; a blend of two, or the same person in another language,
-would not be a sixth."""
+SPEAKERS = 6
+"""How many people are tried, if none are named."""
 REFERENCE_SECONDS = 40.0
 """Of each speaker, kept from both voices: what likeness is measured against."""
+LEAST_SECONDS = REFERENCE_SECONDS + 60.0
+"""Of recordings of a second or more that a speaker must have."""
 VOICES = ("zero-shot", "fitted")
 
 
@@ -100,6 +105,32 @@ def trial(
     return Result(speaker, round(seconds, 1), fitted.fitted.share if fitted.fitted else 0.0, words=words, **pairs)
 
 
+def choose_speakers(corpus: PackedCorpus, count: int = SPEAKERS) -> list[str]:
+    """Real held-out people of whom there are 100 s or more: women and men, and corpora, in turns, most speech first.
+
+    Raises:
+        CorpusError: the corpus has none.
+    """
+    seconds: dict[tuple[str, str, str | None], float] = {}
+    for u in held_out_people(corpus.utterances):
+        if u.length >= SAMPLE_RATE:
+            key = u.speaker, u.corpus, u.sex
+            seconds[key] = seconds.get(key, 0.0) + u.length / SAMPLE_RATE
+    left = sorted((one for one in seconds if seconds[one] >= LEAST_SECONDS), key=lambda one: (-seconds[one], one[0]))
+    chosen: list[tuple[str, str, str | None]] = []
+    while left and len(chosen) < count:
+        sexes, corpora = Counter(sex for _, _, sex in chosen), Counter(name for _, name, _ in chosen)
+        best = min(left, key=lambda one: (sexes[one[2]], corpora[one[1]]))
+        chosen.append(best)
+        left.remove(best)
+    if not chosen:
+        raise CorpusError(
+            f"The corpus has no held-out person with {LEAST_SECONDS:g} s of English speech: name --speakers, or give "
+            "another corpus (docs/corpora.md)."
+        )
+    return [speaker for speaker, _, _ in chosen]
+
+
 def table(results: Sequence[Result]) -> str:
     """The results as a Markdown table, with a line of what holds."""
     rows = [
@@ -123,16 +154,11 @@ def table(results: Sequence[Result]) -> str:
 
 
 def choose_sources(corpus: PackedCorpus, speaker: str, count: int, seed: int) -> list[Utterance]:
-    """English sentences of 3 to 7 s by other held-out speakers, evenly from all who have text for them."""
-    fitting = corpus.select(
-        lambda u: u.split == "valid" and u.english and u.text is not None and u.speaker != speaker
-        and 3 * SAMPLE_RATE <= u.length <= 7 * SAMPLE_RATE
-    )  # fmt: skip
-    # A blend with the speaker is no other person.
-    own = speaker.partition("-")[2]
+    """Sentences of 3 to 7 s by other real held-out people, evenly from all who have text for them."""
     by_speaker: dict[str, list[Utterance]] = {}
-    for u in fitting:
-        if own not in u.speaker.partition("-")[2].split("+"):
+    for u in held_out_people(corpus.utterances):
+        fitting = u.text is not None and 3 * SAMPLE_RATE <= u.length <= 7 * SAMPLE_RATE
+        if fitting and not related(u.speaker, speaker):
             by_speaker.setdefault(u.speaker, []).append(u)
     random = np.random.default_rng(seed)
     queues = [[them[i] for i in random.permutation(len(them))] for _, them in sorted(by_speaker.items())]
@@ -149,7 +175,7 @@ def _recordings(corpus: PackedCorpus, speaker: str, folder: Path, seconds: float
     mine = corpus.select(lambda u: u.speaker == speaker and u.length >= SAMPLE_RATE)
     random = np.random.default_rng(1)
     order = [mine[i] for i in random.permutation(len(mine))]
-    if sum(u.length for u in order) < (REFERENCE_SECONDS + 60) * SAMPLE_RATE:
+    if sum(u.length for u in order) < LEAST_SECONDS * SAMPLE_RATE:
         raise CorpusError(f"The corpus has too little of {speaker}: name speakers with a hundred seconds or more.")
     reference, rest = _take(order, REFERENCE_SECONDS)
     given, _ = _take(rest, seconds)
@@ -177,8 +203,13 @@ def _convert(runtime: Runtime, preset: Preset, source: Samples) -> Samples:
     return np.clip(np.concatenate(frames)[late : late + source.size], -1.0, 1.0)
 
 
-def _read(path: Path) -> Result:
-    kept = json.loads(path.read_text())
+def results_from(trial: Mapping[str, Any]) -> list[Result]:
+    """The results that `trial.json` holds."""
+    return [_result(one) for one in trial["results"]]
+
+
+def _result(data: Mapping[str, Any]) -> Result:
+    kept = dict(data)
     pairs: dict[str, Any] = {key: tuple(kept.pop(key)) for key in ("secs", "dvector", "errors")}
     return Result(**kept, **pairs)
 
@@ -193,7 +224,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--corpus", type=Path, required=True, help="packed corpus")
     parser.add_argument("--out", type=Path, required=True, help="folder for recordings, voices and results")
     parser.add_argument("--weights", type=Path, default=default_weights(), help="model (default: the shipped one)")
-    parser.add_argument("--speakers", nargs="+", default=SPEAKERS, help="of the validation split")
+    parser.add_argument(
+        "--speakers", nargs="+", help=f"of the validation split (default: {SPEAKERS} real people with much speech)"
+    )
     parser.add_argument("--seconds", type=float, default=150.0, help="of recordings given (default: 150)")
     parser.add_argument("--sources", type=int, default=12, help="sentences of others to convert (default: 12)")
     parser.add_argument("--steps", type=int, default=160, help="of the fit (default: 160)")
@@ -210,17 +243,25 @@ def main(arguments: Sequence[str] | None = None) -> None:
     folder.mkdir(parents=True, exist_ok=True)
     judges = Judges(("wer", "secs", "dvector"), options.out / "memory")
     judges.prepare()
-    results = []
-    for speaker in options.speakers:
+    results: list[Result] = []
+    refused = {}
+    for speaker in options.speakers or choose_speakers(corpus):
         path = folder / f"{speaker}.json"
         if not path.is_file():
             sources = choose_sources(corpus, speaker, options.sources, options.seed)
-            result = trial(speaker, corpus, sources, folder, options.weights, runtime, judges, options)
-            temporary = path.with_suffix(".tmp")
-            temporary.write_text(json.dumps(asdict(result)))
-            os.replace(temporary, path)
-        results.append(_read(path))
+            try:
+                result = trial(speaker, corpus, sources, folder, options.weights, runtime, judges, options)
+            except AudioError as error:  # of this person's recordings; others may do
+                refused[speaker] = str(error)
+                print(f"{speaker}: no voice was made: {error}", file=sys.stderr, flush=True)
+                continue
+            write_whole(path, json.dumps(asdict(result)).encode(), overwrite=True)
+        results.append(_result(json.loads(path.read_text())))
         print(table(results), flush=True)
+    about = {"fingerprint": runtime.fingerprint, "refused": refused}
+    trial_file = {"about": about, "results": [asdict(one) for one in results]}
+    write_whole(folder / "trial.json", json.dumps(trial_file, indent=1).encode(), overwrite=True)
+    print(f"{folder / 'trial.json'}", flush=True)
 
 
 if __name__ == "__main__":

@@ -47,6 +47,9 @@ def test_from_recordings_to_a_voice_that_plays(svc, folder, recordings, model, w
     assert report["name"] == "alice"
     assert report["path"] == "alice.npz"
     assert (report["steps"], report["seed"]) == (2, 0)
+    assert (report["steps_wanted"], report["limited"]) == (2, False)
+    assert report["fit_seconds"] >= report["step_seconds"] > 0
+    assert made.err.startswith("fit: measuring the speed of this machine on the first 2 of 2 steps")
     assert report["kept"] == (report["share"] > 0)
     assert (report["why"] is None) == report["kept"]
     assert {Path(one["file"]).name: one["used"] > 0 for one in report["files"]} == {
@@ -74,9 +77,23 @@ def test_it_says_what_it_used_and_what_it_decided(svc, recordings, model):
     assert any(line.startswith(("kept", "the fit is not kept, the voice is the zero-shot one:")) for line in lines)
     assert any(line.lstrip().startswith("spectral distance") for line in lines)
     assert lines[-1] == "bob: bob.npz"
+    assert any(line.startswith("fit: all 2 steps in ") for line in lines)
     again = svc("train", "voice", "recordings", "-o", "again.npz", "--name", "bob", *options(model))
     assert again.code == 0
     assert Path("again.npz").read_bytes() == Path("bob.npz").read_bytes()
+
+
+def test_the_time_limit_says_what_it_did(svc, recordings, model):
+    """No machine has time for a step here; plans that rest on a measured speed are tested with a clock of their own."""
+    given = [*options(model), "--steps", "100000", "--minutes", "0.001"]
+    made = svc("train", "voice", "recordings", "-o", "bob.npz", *given)
+    assert made.code == 0, made.err
+    line = next(line for line in made.out.splitlines() if line.startswith("fit: "))
+    assert line.startswith("fit: 1 of 100000 steps in ")
+    assert "too few to expect much: the time limit left out the others (--minutes " in line
+    told = svc("train", "voice", "recordings", "-o", "again.npz", *given, "--json")
+    report = json.loads(told.out)
+    assert (report["steps"], report["steps_wanted"], report["limited"]) == (1, 100_000, True)
 
 
 def test_a_look_at_the_recordings_makes_no_voice(svc, folder, recordings, model):

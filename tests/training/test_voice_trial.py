@@ -11,25 +11,31 @@ import soundfile
 from streamvc.errors import CorpusError
 from streamvc.training import voice_trial
 from streamvc.training.data import PackedCorpus
-from streamvc.training.voice_trial import Result, choose_sources, table
+from streamvc.training.voice_trial import Result, choose_sources, choose_speakers, results_from, table
 
 RESULTS = [
     Result("ann", 150.0, 1.0, (0.70, 0.80), (0.60, 0.65), (10, 9), 100),
     Result("bob", 90.0, 0.0, (0.70, 0.70), (0.60, 0.60), (5, 9), 100),
 ]
+PEOPLE = (
+    # speaker, text, sex, recordings of 4 s
+    ("x-a", "hello", "f", 30), ("x-b", "hello", "m", 30), ("c-1", None, "f", 31), ("y-d", "hello", "m", 10),
+    ("kokoro-a", "hello", "f", 30),
+)  # fmt: skip
 
 
 @pytest.fixture
 def corpus(tmp_path):
-    """Three held-out speakers, one of them a blend with another, with texts and without."""
+    """Held-out people, with texts and without, one with little speech, and a synthetic speaker."""
     rows, pieces, position = [], [], 0
-    for speaker, text in (("kokoro-a", "hello"), ("kokoro-b", "hello"), ("kokoro-a+b", "hello"), ("c", None)):
-        for number in range(30):
+    for speaker, text, sex, count in PEOPLE:
+        for number in range(count):
             length = 4 * 16_000
             pieces.append(np.full(length, number, "<i2"))
             rows.append({
-                "id": f"{speaker}/{number}", "speaker": speaker, "corpus": "x", "language": "en", "sex": "f",
-                "band": "wide", "split": "valid", "start": position, "length": length, "text": text,
+                "id": f"{speaker}/{number}", "speaker": speaker, "corpus": speaker.partition("-")[0],
+                "language": "en", "sex": sex, "band": "wide", "split": "valid", "start": position,
+                "length": length, "text": text,
             })
             position += length
     np.concatenate(pieces).tofile(tmp_path / "audio.i16")
@@ -43,18 +49,26 @@ def test_a_table_says_who_is_better(tmp_path):
     assert "SECS on 1 of 2, d-vector on 1 of 2. WER of all 200 words: 7.5 and 9.0 (+1.5 points)." in text
 
 
-def test_others_speak_the_sentences_and_no_blend_with_the_speaker(corpus):
-    chosen = choose_sources(corpus, "kokoro-a", 5, 0)
-    assert {u.speaker for u in chosen} == {"kokoro-b"}
-    assert [u.id for u in choose_sources(corpus, "kokoro-a", 5, 0)] == [u.id for u in chosen]
-    everybody = choose_sources(corpus, "c", 9, 0)
-    assert sorted(u.speaker for u in everybody) == ["kokoro-a"] * 3 + ["kokoro-a+b"] * 3 + ["kokoro-b"] * 3
-    with pytest.raises(CorpusError, match="30 sentences of others to convert, not 31"):
-        choose_sources(corpus, "kokoro-a", 31, 0)
+def test_other_real_people_speak_the_sentences(corpus):
+    chosen = choose_sources(corpus, "x-a", 5, 0)
+    assert {u.speaker for u in chosen} == {"x-b", "y-d"}
+    assert [u.id for u in choose_sources(corpus, "x-a", 5, 0)] == [u.id for u in chosen]
+    everybody = choose_sources(corpus, "c-1", 6, 0)
+    assert sorted(u.speaker for u in everybody) == ["x-a"] * 2 + ["x-b"] * 2 + ["y-d"] * 2
+    with pytest.raises(CorpusError, match="40 sentences of others to convert, not 41"):
+        choose_sources(corpus, "x-a", 41, 0)
+
+
+def test_people_with_much_speech_are_tried_both_sexes_and_all_corpora_in_turns(corpus):
+    assert choose_speakers(corpus) == ["c-1", "x-b", "x-a"]
+    assert choose_speakers(corpus, 2) == ["c-1", "x-b"]
+    corpus.utterances = [u for u in corpus.utterances if u.speaker.startswith("kokoro")]
+    with pytest.raises(CorpusError, match="no held-out person with 100 s"):
+        choose_speakers(corpus)
 
 
 def test_the_reference_is_none_of_the_recordings(corpus, tmp_path):
-    paths, reference = voice_trial._recordings(corpus, "c", tmp_path / "out", 48.0)
+    paths, reference = voice_trial._recordings(corpus, "c-1", tmp_path / "out", 48.0)
     assert len(paths) == 12
     given = {round(soundfile.read(path)[0][0] * 32_768) for path in paths}
     kept_back = set(np.unique(np.rint(reference * 32_768)).astype(int).tolist())
@@ -65,8 +79,8 @@ def test_the_reference_is_none_of_the_recordings(corpus, tmp_path):
         voice_trial._recordings(corpus, "nobody", tmp_path, 48.0)
 
 
-def test_a_result_that_was_written_is_read_again(tmp_path):
+def test_results_that_were_written_are_read_again():
     from dataclasses import asdict
 
-    (tmp_path / "ann.json").write_text(json.dumps(asdict(RESULTS[0])))
-    assert voice_trial._read(tmp_path / "ann.json") == RESULTS[0]
+    written = json.dumps({"results": [asdict(one) for one in RESULTS]})
+    assert results_from(json.loads(written)) == RESULTS

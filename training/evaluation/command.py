@@ -13,6 +13,7 @@ from streamvc.training.evaluation.options import parse
 if TYPE_CHECKING:
     from streamvc.training.evaluation.judges import Judges
     from streamvc.training.evaluation.lists import Listed
+    from streamvc.training.evaluation.pairs import Pair
     from streamvc.training.evaluation.runner import Convert
     from streamvc.training.evaluation.speed import Speed
 
@@ -29,20 +30,24 @@ def run(arguments: Sequence[str] | None, prog: str) -> None:
 
     # Imported only now, so that --help answers at once.
     torch: Any = require("torch", "conversions")
+    from streamvc.training.evaluation.choice import choose, choose_synthetic
     from streamvc.training.evaluation.judges import FAMILIES, Judges
 
     torch.set_num_threads(max(1, options.threads))
     judges = Judges(options.measures.split(",") if options.measures else FAMILIES, options.memory)
-    listed = _choose(options)
+    listed = choose(options)
+    apart = choose_synthetic(options)
     convert = None if listed.converted is not None else _converter(options)
     judges.prepare()
     if options.robustness:
         _run_robustness(options, listed, convert, judges)
     else:
-        _run_pairs(options, listed, convert, judges)
+        _run_pairs(options, listed, apart, convert, judges)
 
 
-def _run_pairs(options: argparse.Namespace, listed: Listed, convert: Convert | None, judges: Judges) -> None:
+def _run_pairs(
+    options: argparse.Namespace, listed: Listed, apart: Sequence[Pair], convert: Convert | None, judges: Judges
+) -> None:
     from streamvc.training.evaluation.report import format_groups, format_table, write_json
     from streamvc.training.evaluation.runner import convert_all, evaluate_waves
     from streamvc.training.evaluation.waves import save_waves
@@ -52,17 +57,28 @@ def _run_pairs(options: argparse.Namespace, listed: Listed, convert: Convert | N
 
         check_packages()
     speed = _speed(convert, listed)
-    waves = list(listed.converted or ()) if convert is None else convert_all(listed.pairs, convert, _progress)
+    run, refused = _forgiving(options, convert)
+    waves = list(listed.converted or ()) if run is None else convert_all(listed.pairs, run, _progress)
     if options.save_waves:
         save_waves(options.save_waves, listed.pairs, waves)
     evaluation = evaluate_waves(listed.pairs, waves, judges=judges, reference=options.reference, progress=_progress)
-    about = _about(options, convert)
+    synthetic = None
+    if apart and run is not None:
+        waves_apart = convert_all(apart, run, _progress)
+        synthetic = evaluate_waves(
+            apart, waves_apart, judges=judges, reference=options.reference, progress=_progress
+        )
+    about = _about(options, convert) | {"refused": refused}
     if options.out:
-        write_json(options.out, evaluation, about, speed)
+        write_json(options.out, evaluation, about, speed, synthetic)
     if options.report:
         write_report(options.report, evaluation, waves, judges, about, speed, options.report_audio)
+    if about["sources"] == "synthetic":
+        print("synthetic speakers only: these numbers say little about real people")
     print(format_table(evaluation), end="")
     print("\n" + format_groups(evaluation), end="")
+    if synthetic is not None:
+        print("\nsynthetic speakers, apart from all numbers above\n" + format_table(synthetic), end="")
     if speed is not None:
         print(f"\n{speed}")
 
@@ -70,7 +86,8 @@ def _run_pairs(options: argparse.Namespace, listed: Listed, convert: Convert | N
 def _run_robustness(options: argparse.Namespace, listed: Listed, convert: Convert | None, judges: Judges) -> None:
     from streamvc.training.evaluation.robustness import format_robustness, judge_robustness, write_robustness
 
-    if convert is None:
+    run, refused = _forgiving(options, convert)
+    if run is None:
         raise EvaluationError("Robustness needs a conversion to run: leave the converted recordings out of the list.")
     foreign: Sequence[Any] = ()
     if options.corpus:
@@ -78,42 +95,25 @@ def _run_robustness(options: argparse.Namespace, listed: Listed, convert: Conver
         from streamvc.training.evaluation.selection import select_foreign_pairs
 
         foreign = select_foreign_pairs(PackedCorpus(options.corpus), options.pairs, options.seed)
-    result = judge_robustness(listed.pairs, foreign, convert, judges, progress=_progress)
+    result = judge_robustness(listed.pairs, foreign, run, judges, progress=_progress)
     if options.out:
-        write_robustness(options.out, result, _about(options, convert))
+        write_robustness(options.out, result, _about(options, convert) | {"refused": refused})
     print(format_robustness(result), end="")
     if result.failures:
         raise EvaluationError(f"The conversion fails where it must not: {'; '.join(result.failures)}.")
 
 
-def _choose(options: argparse.Namespace) -> Listed:
-    """The pairs, and their conversions where a list brings them along."""
-    from streamvc.training.evaluation.lists import Listed, read_pairs
+def _forgiving(options: argparse.Namespace, convert: Convert | None) -> tuple[Convert | None, list[str]]:
+    """The conversion that goes on where a target is refused, and the reasons, which fill while it runs.
 
-    if options.list is not None:
-        return read_pairs(options.list)
-    if options.libritts is not None:
-        from streamvc.training.evaluation.protocol import select_protocol_pairs
+    Pairs that somebody listed are another matter: there a recording that cannot be used is a mistake to be mended.
+    """
+    if convert is None or options.list is not None:
+        return convert, []
+    from streamvc.training.evaluation.refusals import SilentWhereRefused
 
-        speakers = options.target_speakers.split(",") if options.target_speakers else []
-        return Listed(
-            tuple(
-                select_protocol_pairs(
-                    options.libritts, options.vctk, options.pairs, options.seed, targets=options.targets,
-                    speakers=speakers,
-                )
-            ),
-            None,
-        )  # fmt: skip
-    from streamvc.presets.store import list_presets
-    from streamvc.training.data import PackedCorpus
-    from streamvc.training.evaluation.selection import select_pairs, select_preset_pairs
-
-    corpus = PackedCorpus(options.corpus)
-    if not options.presets:
-        return Listed(tuple(select_pairs(corpus, options.pairs, options.seed)), None)
-    presets = [entry.preset for entry in list_presets() if entry.builtin and entry.preset is not None]
-    return Listed(tuple(select_preset_pairs(corpus, presets, options.pairs, options.seed)), None)
+    run = SilentWhereRefused(convert, _progress)
+    return run, run.reasons
 
 
 def _converter(options: argparse.Namespace) -> Convert:
@@ -147,6 +147,7 @@ def _about(options: argparse.Namespace, convert: Convert | None) -> dict[str, An
 
     engine = isinstance(convert, EngineConverter)
     kind = "engine" if engine else "identity" if options.identity else "given" if convert is None else "model"
+    from_corpus = "synthetic" if options.pairs == 0 else "real"
     places = [options.corpus, options.list, options.libritts, options.vctk]
     return {
         "pairs_from": " and ".join(place.resolve().name for place in places if place is not None),
@@ -155,7 +156,10 @@ def _about(options: argparse.Namespace, convert: Convert | None) -> dict[str, An
         "weights": None if options.weights is None else options.weights.name,
         "fingerprint": convert.runtime.fingerprint if isinstance(convert, EngineConverter) else None,
         "backend": convert.runtime.name if isinstance(convert, EngineConverter) else options.backend,
+        "sources": from_corpus if options.corpus is not None else "given",
         "presets": options.presets,
+        "own_voice": options.own_voice,
+        "noise_db": options.noise,
         "reference": options.reference,
         "judges": versions(),
     }

@@ -43,13 +43,18 @@ def speech_level(wave: Wave) -> float:
     return float(np.sqrt(np.mean(10.0 ** (levels(wave)[active] / 10.0))))
 
 
-def add_noise(wave: Wave, random: np.random.Generator, other: Wave) -> Wave:
-    """Add pink noise, 10 dB below the speech."""
+def pink_noise(wave: Wave, random: np.random.Generator, ratio_db: float) -> Wave:
+    """`wave` [samples] with pink noise, `ratio_db` below its speech."""
     frequencies = np.fft.rfftfreq(wave.size, 1 / SAMPLE_RATE)
     spectrum = np.fft.rfft(random.standard_normal(wave.size)) / np.sqrt(np.maximum(frequencies, 50.0))
     noise = np.fft.irfft(spectrum, wave.size)
-    gain = speech_level(wave) / (float(noise.std()) + 1e-12) * 10.0 ** (-NOISE_DB / 20.0)
+    gain = speech_level(wave) / (float(noise.std()) + 1e-12) * 10.0 ** (-ratio_db / 20.0)
     return np.asarray(wave + gain * noise, dtype=np.float32)
+
+
+def add_noise(wave: Wave, random: np.random.Generator, other: Wave) -> Wave:
+    """Add pink noise, 10 dB below the speech."""
+    return pink_noise(wave, random, NOISE_DB)
 
 
 def laptop_microphone(wave: Wave, random: np.random.Generator, other: Wave) -> Wave:

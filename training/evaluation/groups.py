@@ -11,7 +11,7 @@ from streamvc.training.evaluation.runner import Judged
 PITCH_BANDS: Final = ((0.0, 140.0, "below 140 Hz"), (140.0, 190.0, "140 to 190 Hz"), (190.0, 1e9, "above 190 Hz"))
 """Bands of the median f0 in Hz. Most men lie in the first and most women in the last."""
 
-_KINDS: Final = (r"sex ", r"\w+ sex ", r"source pitch ", r"target pitch ", r"\w+ corpus ")
+_KINDS: Final = (r"sex ", r"\w+ sex ", r"source pitch ", r"target pitch ", r"\w+ corpus ", r"words ")
 
 
 def group_names(one: Judged) -> tuple[str, ...]:
@@ -27,13 +27,17 @@ def group_names(one: Judged) -> tuple[str, ...]:
         bands = [name for low, high, name in PITCH_BANDS if hertz is not None and low <= hertz < high]
         names += [f"{side} pitch {name}" for name in bands]
     corpora = (("source", pair.source_corpus), ("target", pair.target_corpus))
-    return (*names, *(f"{side} corpus {corpus or 'unnamed'}" for side, corpus in corpora))
+    names += [f"{side} corpus {corpus or 'unnamed'}" for side, corpus in corpora]
+    if one.converted.text_errors is not None:
+        names.append("words against the text" if one.written else "words against the transcript")
+    return tuple(names)
 
 
 def groups(judged: Iterable[Judged]) -> dict[str, Callable[[Judged], bool]]:
     """Every group that at least one of the pairs belongs to, with the test that tells who does.
 
-    Sorted by kind (both sexes, one, pitch, corpus), then by name, bands of pitch from low to high.
+    Sorted by kind (both sexes, one, pitch, corpus, what words are held against), then by name, bands of pitch from low
+    to high.
     """
     names = {name for one in judged for name in group_names(one)}
     return {name: _member(name) for name in sorted(names, key=_order)}

@@ -10,11 +10,13 @@ from typing import NoReturn
 
 EPILOG = """\
 examples:
-  svc evaluate --corpus corpus --pairs 40 --report report.html --json result.json
-  svc evaluate --corpus corpus --pairs 40 --presets
+  svc evaluate --corpus corpus --pairs 60 --report report.html --json zero.json
+  svc evaluate --corpus corpus --pairs 60 --presets --json presets.json
+  svc evaluate --corpus corpus --pairs 60 --noise 10 --json noise.json
+  svc evaluate --corpus corpus --pairs 60 --own-voice --json own.json
   svc evaluate --list pairs.csv --report report.html
   svc evaluate --libritts LibriTTS --vctk VCTK-Corpus-0.92 --pairs 60
-  svc evaluate --corpus corpus --pairs 4 --robustness
+  svc evaluate --corpus corpus --pairs 12 --robustness
 
 docs/evaluation.md describes the measures, the lists and the folders.
 """
@@ -48,14 +50,37 @@ def parser(prog: str) -> argparse.ArgumentParser:
     )
     what = it.add_argument_group("what is judged (one of --corpus, --list, --libritts with --vctk)")
     where = what.add_mutually_exclusive_group(required=True)
-    where.add_argument("--corpus", type=Path, metavar="DIR", help="held-out speakers of a packed corpus")
+    where.add_argument("--corpus", type=Path, metavar="DIR", help="held-out real people of a packed corpus")
     where.add_argument("--list", type=Path, metavar="PATH", help="pairs of a .csv, .toml or .json list, or of a folder")
     where.add_argument("--libritts", type=Path, metavar="DIR", help="sources of the paper's protocol, as unpacked")
     what.add_argument("--vctk", type=Path, metavar="DIR", help="targets of the paper's protocol, as unpacked")
     what.add_argument("--targets", type=int, default=6, metavar="N", help="speakers of VCTK, half women (default: 6)")
     what.add_argument("--target-speakers", metavar="A,B", help="these speakers of VCTK instead, such as p225,p226")
     what.add_argument("--presets", action="store_true", help="convert to the built-in voices that the corpus holds")
-    what.add_argument("--pairs", type=int, default=24, metavar="N", help="how many, but all of a --list (default: 24)")
+    what.add_argument(
+        "--own-voice",
+        action="store_true",
+        help="convert people of --corpus to their own voices (copy synthesis): what the model itself costs",
+    )
+    what.add_argument(
+        "--noise",
+        type=float,
+        nargs="?",
+        const=10.0,
+        metavar="DB",
+        help="let the conversion hear the sources with pink noise that far below the speech (10 where DB is left out)",
+    )
+    what.add_argument(
+        "--pairs", type=int, metavar="N", help="how many, but all of a --list (default: 60; with --robustness 12)"
+    )
+    what.add_argument(
+        "--pairs-synthetic",
+        type=int,
+        default=0,
+        metavar="N",
+        help="judge so many pairs of the corpus's synthetic speakers too, apart from the real people (default: 0); "
+        "with --pairs 0 alone",
+    )
     what.add_argument("--seed", type=int, default=0, metavar="N", help="of the choice of pairs (default: 0)")
     what.add_argument(
         "--robustness",
@@ -100,6 +125,18 @@ def parse(arguments: list[str] | None, prog: str) -> argparse.Namespace:
         it.error("--libritts and --vctk belong together: give both")
     if options.presets and options.corpus is None:
         it.error("--presets needs --corpus; a list names presets in a column of its own")
+    if options.own_voice and options.corpus is None:
+        it.error("--own-voice needs --corpus, which knows who speaks")
+    if options.own_voice and options.presets:
+        it.error("--own-voice converts people to their own voices, --presets to built-in ones: choose one")
+    if options.pairs_synthetic and options.corpus is None:
+        it.error("--pairs-synthetic needs --corpus")
+    if options.pairs_synthetic < 0:
+        it.error(f"the number of synthetic pairs must be at least 0, not {options.pairs_synthetic}")
+    if options.robustness and (options.noise is not None or options.own_voice or options.pairs_synthetic):
+        it.error("--robustness has conditions of its own; leave out --noise, --own-voice and --pairs-synthetic")
+    if options.pairs is None:
+        options.pairs = 12 if options.robustness else 60
     if options.robustness and (options.report or options.save_waves):
         it.error("--robustness writes a table and --json; --report and --save-waves are for conversions as such")
     return options

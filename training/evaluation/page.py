@@ -86,8 +86,8 @@ def report_page(
         '<a class="skip" href="#listen">To the players</a>'
         f"<header><h1>Listening report</h1><p class='soft'>{escape(_description(evaluation, about))}</p>"
         f"{tiles(summaries, speed)}</header><main>"
-        f"<h2>Measures</h2>{summary_table(summaries)}{words}"
-        "<p class='soft'>The untouched source is the floor: what no conversion at all would score. The real target, "
+        f"<h2>Measures</h2>{summary_table(evaluation, summaries)}{words}"
+        "<p class='soft'>The source is the floor: what no conversion at all would score. The real target, "
         "another recording of that person, is the ceiling.</p>"
         f"<details><summary>By sex, pitch and corpus</summary>{group_table(evaluation)}</details>"
         f"<h2>Pairs</h2>{pair_section(evaluation, waves, judges, coding)}</main>"
@@ -116,5 +116,8 @@ def _description(evaluation: Evaluation, about: Mapping[str, Any]) -> str:
         parts.append(kinds[conversion])
     if conversion in ("engine", "model"):
         parts.append(_subject(about) + (f" ({about['fingerprint']})" if about.get("fingerprint") else ""))
-        parts.append("built-in voices" if about.get("presets") else "voices from recordings")
+        own = "the speaker's own voice" if about.get("own_voice") else "voices from recordings"
+        parts.append("built-in voices" if about.get("presets") else own)
+    if about.get("noise_db") is not None:
+        parts.append(f"noise {about['noise_db']:g} dB below the speech")
     return "; ".join(parts) + "."

@@ -76,7 +76,7 @@ def _card(
             title = f'<span class="soft">{escape(measure.title)}</span>'
             facts.append(f"<li>{title} <b{mark}>{sign}{number(measure, value)}</b></li>")
     players = [
-        _player("Source", pair.source, coding, f"{_title(one)}, source"),
+        _player("Source", pair.input, coding, f"{_title(one)}, source"),
         _player("Converted", wave, coding, f"{_title(one)}, converted"),
         _player("Target", pair.reference, coding, f"{_title(one)}, target"),
     ]
@@ -136,7 +136,7 @@ def _plot(index: int, one: Judged, wave: Wave, judges: Judges) -> str:
         # Where nothing can be heard, nothing was asked; asking is cheap.
         converted = judges.pitch(wave) if one.converted.levels.finite else judges.pitch(wave[:0])
         pitches = (judges.pitch(pair.source), converted, one.target_f0)
-    return pair_plot(pair.source, wave, pair.reference, pitches, f"pair-{index}")
+    return pair_plot(pair.input, wave, pair.reference, pitches, f"pair-{index}")
 
 
 def _caption(one: Judged) -> str:

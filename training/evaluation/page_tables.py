@@ -8,7 +8,7 @@ from typing import Final
 
 from streamvc.training.evaluation.estimate import Estimate
 from streamvc.training.evaluation.groups import groups
-from streamvc.training.evaluation.report import CONDITIONS, GROUP_MEASURES, format_estimate
+from streamvc.training.evaluation.report import GROUP_MEASURES, conditions, format_estimate
 from streamvc.training.evaluation.runner import Evaluation
 from streamvc.training.evaluation.speed import Speed
 from streamvc.training.evaluation.summary import MEASURES, Measure
@@ -51,20 +51,21 @@ def tiles(summaries: Summaries, speed: Speed | None) -> str:
     ) + "</dl>"  # fmt: skip
 
 
-def summary_table(summaries: Summaries) -> str:
+def summary_table(evaluation: Evaluation, summaries: Summaries) -> str:
     """Every measure with value and interval for floor, conversion and ceiling, in figures and as a picture."""
-    head = "".join(f'<th scope="col">{title}</th>' for _, title in CONDITIONS)
+    shown = conditions(evaluation)
+    head = "".join(f'<th scope="col">{title}</th>' for _, title in shown)
     rows = []
     for measure in MEASURES:
         if measure.key not in summaries["converted"]:
             continue
-        estimates = {key: summaries[key].get(measure.key) for key, _ in CONDITIONS}
-        cells = "".join(f"<td>{_cell(measure, estimates[key])}</td>" for key, _ in CONDITIONS)
+        estimates = {key: summaries[key].get(measure.key) for key, _ in shown}
+        cells = "".join(f"<td>{_cell(measure, estimates[key])}</td>" for key, _ in shown)
         better = f" <small>({measure.better} is better)</small>" if measure.better else ""
         rows.append(
             f'<tr><th scope="row">{escape(measure.title)}{better}</th>{cells}<td>{_range(measure, estimates)}</td></tr>'
         )
-    keys = "".join(f'<span class="key {key}"><span>{title}</span></span>' for key, title in CONDITIONS)
+    keys = "".join(f'<span class="key {key}"><span>{title}</span></span>' for key, title in shown)
     return (
         '<div class="scroll" tabindex="0" role="region" aria-label="Table of all measures"><table>'
         f"<caption>Value and 95 % bootstrap interval over pairs. {keys}</caption>"
@@ -111,8 +112,7 @@ def _range(measure: Measure, estimates: Mapping[str, Estimate | None]) -> str:
         return _MARGIN + (value - low) / (high - low) * (_WIDTH - 2 * _MARGIN)
 
     drawn = [f'<line x1="0" x2="{_WIDTH:g}" y1="12" y2="12" stroke="var(--line)"/>']
-    for (key, _), y in zip(CONDITIONS, (7, 12, 17), strict=True):
-        one = estimates[key]
+    for (key, one), y in zip(estimates.items(), (7, 12, 17), strict=True):
         if one is not None:
             drawn.append(
                 f'<g class="{key}" stroke="currentColor" fill="currentColor">'

@@ -33,9 +33,14 @@ class Pair:
         source_sex, target_sex: "f", "m" or None.
         source_corpus, target_corpus: names of the corpora, for the breakdown of the results.
         reference_ids, ceiling_ids: names of those utterances, for the record.
+        heard: what the conversion hears instead of the source, [samples], as long as it: the same speech, damaged.
+            Pitch and speaker are then compared with the source as it was, and words are counted beyond those that are
+            wrong in what was heard. None where the source itself is heard.
+        own_voice: the target is the speaker of the source (copy synthesis): a distance to the source means nothing, and
+            the source may be the only reference.
 
     Raises:
-        EvaluationError: an array is empty, of another shape, or not finite, or there is no reference.
+        EvaluationError: an array is empty, of another shape or length, or not finite, or there is no reference.
     """
 
     source_id: str
@@ -53,6 +58,8 @@ class Pair:
     target_corpus: str = ""
     reference_ids: tuple[str, ...] = ()
     ceiling_ids: tuple[str, ...] = ()
+    heard: Wave | None = None
+    own_voice: bool = False
 
     def __post_init__(self) -> None:
         if not self.references:
@@ -60,15 +67,27 @@ class Pair:
         named = [("source", self.source), *(("reference", wave) for wave in self.references)]
         if self.ceiling is not None:
             named.append(("ceiling", self.ceiling))
+        if self.heard is not None:
+            named.append(("damaged source", self.heard))
         for what, wave in named:
             check_wave(wave, f"the {what} of the pair {self.name}")
             if not np.isfinite(wave).all():
                 raise EvaluationError(f"The {what} of the pair {self.name} holds NaN or infinity: choose another.")
+        if self.heard is not None and self.heard.size != self.source.size:
+            raise EvaluationError(
+                f"The damaged source of the pair {self.name} has {self.heard.size} samples where the source has "
+                f"{self.source.size}: make them equally long."
+            )
 
     @property
     def name(self) -> str:
         """`source utterance > target`, for messages and results."""
         return f"{self.source_id} > {self.preset or self.target_speaker}"
+
+    @property
+    def input(self) -> Wave:
+        """What is converted, [samples]: the damaged source where there is one, else the source."""
+        return self.source if self.heard is None else self.heard
 
     @property
     def reference(self) -> Wave:

@@ -22,9 +22,10 @@ from streamvc.config import SAMPLE_RATE
 from streamvc.errors import EvaluationError
 from streamvc.presets.recordings import read_recording
 from streamvc.training.data import Utterance
+from streamvc.training.evaluation.material import Target, can_be_target
 from streamvc.training.evaluation.optional import require
 from streamvc.training.evaluation.pairs import Pair, Wave
-from streamvc.training.evaluation.selection import Target, can_be_target, draw_pairs
+from streamvc.training.evaluation.selection import draw_pairs
 
 TARGETS: Final = 6
 SOURCE_SECONDS: Final = (3.0, 15.0)
@@ -43,7 +44,7 @@ def select_protocol_pairs(
 ) -> list[Pair]:
     """Draw pairs of LibriTTS utterances (3 to 15 s) and VCTK speakers, the same ones for the same folders and seed.
 
-    References are 5 to 10 s of the target, the ceiling 3 to 8 s of other recordings; the sexes take turns on both
+    References are 8 to 16 s of the target, the ceiling 3 to 8 s of other recordings; the sexes take turns on both
     sides. Audio is resampled to 16 kHz and otherwise left as it is.
 
     Args:
@@ -68,7 +69,7 @@ def select_protocol_pairs(
         own = tuple(one for one in heard if one.speaker == f"vctk-{name}")
         voices.append(Target(own[0].speaker, own[0].sex, "vctk", own))
         if not can_be_target(voices[-1]):
-            raise EvaluationError(f"{name} has less than 18 s of recordings of 1 to 8 s: choose another speaker.")
+            raise EvaluationError(f"{name} has less than 8 s for a reference and 3 s more: choose another speaker.")
     files = spoken | heard
 
     def load(one: Utterance) -> Wave:

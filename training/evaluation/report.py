@@ -17,10 +17,19 @@ from streamvc.training.evaluation.speed import Speed
 from streamvc.training.evaluation.summary import MEASURES, Measure
 
 SCHEMA = 1
-CONDITIONS = (("floor", "source untouched"), ("converted", "converted"), ("ceiling", "real target"))
 _WIDTH = 26
-GROUP_MEASURES = ("wer", "wer_above_source", "secs_target", "closer_to_target", "f0_pcc", "pitch_distance", "mos")
+GROUP_MEASURES = (
+    "wer", "wer_above_source", "secs_target", "closer_to_target", "dvector_target", "f0_pcc", "pitch_distance", "mos",
+)  # fmt: skip
 """Keys of the measures that are shown for groups of pairs."""
+
+
+def conditions(evaluation: Evaluation) -> tuple[tuple[str, str], ...]:
+    """Key and title of the columns: floor, conversion and ceiling."""
+    damaged = any(one.pair.heard is not None for one in evaluation.judged)
+    floor = "source with noise" if damaged else "source untouched"
+    own = all(one.pair.own_voice for one in evaluation.judged)
+    return ("floor", floor), ("converted", "in its own voice" if own else "converted"), ("ceiling", "real target")
 
 
 def format_table(evaluation: Evaluation) -> str:
@@ -28,15 +37,17 @@ def format_table(evaluation: Evaluation) -> str:
     summaries = evaluation.summaries()
     written = sum(one.written for one in evaluation.judged)
     total = len(evaluation.judged)
-    head = f"{total} pairs; brackets: 95 % bootstrap interval over pairs"
+    people = len({one.pair.source_speaker for one in evaluation.judged})
+    head = f"{total} pairs, {people} speakers as sources; brackets: 95 % bootstrap interval over pairs"
     if "wer" in summaries["converted"]:
         head += f"; words of {written} held against the written text, of {total - written} against the recogniser's"
         head += " transcript of the source"
-    lines = [head, "", f"{'measure':<22}{'better':<8}" + "".join(f"{title:<{_WIDTH}}" for _, title in CONDITIONS)]
+    columns = conditions(evaluation)
+    lines = [head, "", f"{'measure':<22}{'better':<8}" + "".join(f"{title:<{_WIDTH}}" for _, title in columns)]
     for measure in MEASURES:
         if measure.key not in summaries["converted"]:
             continue
-        cells = [format_estimate(measure, summaries[key].get(measure.key)) for key, _ in CONDITIONS]
+        cells = [format_estimate(measure, summaries[key].get(measure.key)) for key, _ in columns]
         lines.append(f"{measure.title:<22}{measure.better:<8}" + "".join(f"{cell:<{_WIDTH}}" for cell in cells))
     return "\n".join(line.rstrip() for line in lines) + "\n"
 
@@ -70,7 +81,10 @@ def format_estimate(measure: Measure, estimate: Estimate | None) -> str:
 
 
 def to_json(
-    evaluation: Evaluation, about: Mapping[str, Any] | None = None, speed: Speed | None = None
+    evaluation: Evaluation,
+    about: Mapping[str, Any] | None = None,
+    speed: Speed | None = None,
+    synthetic: Evaluation | None = None,
 ) -> dict[str, Any]:
     """Everything as plain data: estimates over all pairs and over groups of pairs, and every pair's scores.
 
@@ -79,13 +93,22 @@ def to_json(
     Args:
         about: what was judged (weights, backend, seed); stored under "about".
         speed: of the runtime that converted, with its latency; stored under "speed".
+        synthetic: pairs of synthetic speakers, which are no part of all the rest; stored under "synthetic".
     """
     return {
         "schema": SCHEMA,
         "about": dict(about or {}),
-        "pairs": len(evaluation.judged),
-        "pairs_with_text": sum(one.written for one in evaluation.judged),
+        **_estimates(evaluation),
         "speed": None if speed is None else speed.to_json(),
+        "synthetic": None if synthetic is None else _estimates(synthetic),
+    }
+
+
+def _estimates(evaluation: Evaluation) -> dict[str, Any]:
+    return {
+        "pairs": len(evaluation.judged),
+        "source_speakers": len({one.pair.source_speaker for one in evaluation.judged}),
+        "pairs_with_text": sum(one.written for one in evaluation.judged),
         "summary": _plain(evaluation.summaries()),
         "groups": {
             name: {"pairs": sum(map(keep, evaluation.judged)), **_plain(evaluation.summaries(keep))}
@@ -96,14 +119,18 @@ def to_json(
 
 
 def write_json(
-    path: Path, evaluation: Evaluation, about: Mapping[str, Any] | None = None, speed: Speed | None = None
+    path: Path,
+    evaluation: Evaluation,
+    about: Mapping[str, Any] | None = None,
+    speed: Speed | None = None,
+    synthetic: Evaluation | None = None,
 ) -> None:
     """Write `to_json` to `path`, whole or not at all, over an older result.
 
     Raises:
         OutputError: the file cannot be written.
     """
-    text = json.dumps(to_json(evaluation, about, speed), indent=1, ensure_ascii=False, allow_nan=False)
+    text = json.dumps(to_json(evaluation, about, speed, synthetic), indent=1, ensure_ascii=False, allow_nan=False)
     write_whole(path, text.encode() + b"\n", overwrite=True)
 
 

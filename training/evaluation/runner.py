@@ -39,7 +39,7 @@ class Judged:
         pair: what was judged.
         reference_text: what the words were held against.
         written: it was a written text, not the recogniser's transcript of the source.
-        converted, floor, ceiling: scores of the conversion, the source untouched, and the real target.
+        converted, floor, ceiling: scores of the conversion, of what it heard untouched, and of the real target.
         source_f0, target_f0: median f0 of the source and of the target's references in Hz; None when the pitch was
             not measured, or nothing is voiced.
     """
@@ -91,12 +91,12 @@ def evaluate(
 
 
 def convert_all(pairs: Sequence[Pair], convert: Convert, progress: Callable[[str], None] | None = None) -> list[Wave]:
-    """Convert every pair's source, with its preset where it names one, else with its references in a row."""
+    """Convert what every pair hears, with its preset where it names one, else with its references in a row."""
     converted = []
     for number, pair in enumerate(pairs, start=1):
         if progress:
             progress(f"convert {number}/{len(pairs)}: {pair.name}")
-        converted.append(convert(pair.source, pair.preset or pair.reference))
+        converted.append(convert(pair.input, pair.preset or pair.reference))
     return converted
 
 
@@ -149,8 +149,8 @@ def _judge(pair: Pair, wave: Wave, judges: Judges, reference: Reference) -> Judg
     ceiling = None
     if pair.ceiling is not None:
         ceiling = score_wave(pair.ceiling, pair, "ceiling", pair.ceiling_text if written else None, judges)
-    # Against its own transcript the source would have no errors by construction.
-    floor = score_wave(pair.source, pair, "floor", text if written else None, judges)
+    # Against its own transcript the source would have no errors by construction; a damaged source has.
+    floor = score_wave(pair.input, pair, "floor", text if written or pair.heard is not None else None, judges)
     converted = score_wave(wave, pair, "converted", text, judges)
     if converted.text_errors is not None:
         before = 0 if floor.text_errors is None else floor.text_errors.word_errors

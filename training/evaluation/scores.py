@@ -31,9 +31,10 @@ class Scores:
         levels: peak, level, clipping, silence.
         transcript: what the ASR heard.
         text_errors: word and character errors against the pair's reference text.
-        extra_word_errors: word errors beyond those of the untouched source, perhaps negative. Against the recogniser's
-            own transcript the source has none. Of a conversion only.
-        secs_target, secs_source: cosine of Resemblyzer embeddings to the references and to the source, -1 to 1.
+        extra_word_errors: word errors beyond those of the untouched source (of the damaged one, where that was heard),
+            perhaps negative. Against the recogniser's own transcript the source has none. Of a conversion only.
+        secs_target, secs_source: cosine of Resemblyzer embeddings to the references and to the source, -1 to 1; only
+            the first where the speaker's own voice was wanted.
         dvector_target, dvector_source: the same by the second network.
         f0_pcc: Pearson correlation of f0 (Hz) with the source over the frames voiced in both.
         voicing_agreement: share of frames with the source's voicing, 0 to 1.
@@ -78,6 +79,8 @@ def score_wave(wave: Wave, pair: Pair, role: Role, reference_text: str | None, j
     """
     levels = measure_levels(wave)
     chosen = judges.measures
+    # In the speaker's own voice, nearer to the source is no fault.
+    apart = frozenset[str]() if pair.own_voice else chosen
     if not levels.usable:
         return _worst(levels, pair, role, reference_text, judges)
     # As a file writer would do.
@@ -97,9 +100,9 @@ def score_wave(wave: Wave, pair: Pair, role: Role, reference_text: str | None, j
         transcript=transcript,
         text_errors=errors,
         secs_target=cosine(judges.speaker(heard), judges.speaker(reference)) if "secs" in chosen else None,
-        secs_source=cosine(judges.speaker(heard), judges.speaker(pair.source)) if "secs" in chosen else None,
+        secs_source=cosine(judges.speaker(heard), judges.speaker(pair.source)) if "secs" in apart else None,
         dvector_target=cosine(judges.dvector(heard), judges.dvector(reference)) if "dvector" in chosen else None,
-        dvector_source=cosine(judges.dvector(heard), judges.dvector(pair.source)) if "dvector" in chosen else None,
+        dvector_source=cosine(judges.dvector(heard), judges.dvector(pair.source)) if "dvector" in apart else None,
         f0_pcc=correlation,
         voicing_agreement=agreement,
         pitch_distance=distance,
@@ -109,6 +112,7 @@ def score_wave(wave: Wave, pair: Pair, role: Role, reference_text: str | None, j
 
 def _worst(levels: Levels, pair: Pair, role: Role, reference_text: str | None, judges: Judges) -> Scores:
     chosen = judges.measures
+    apart = frozenset[str]() if pair.own_voice else chosen
     compared = "pitch" in chosen and role != "ceiling"
     nothing = np.zeros_like(judges.pitch(pair.source)) if compared else np.zeros(0)
     match = compare_tracks(judges.pitch(pair.source), nothing) if compared else None
@@ -117,9 +121,9 @@ def _worst(levels: Levels, pair: Pair, role: Role, reference_text: str | None, j
         transcript="" if "wer" in chosen else None,
         text_errors=count_errors(reference_text, "") if "wer" in chosen and reference_text is not None else None,
         secs_target=0.0 if "secs" in chosen else None,
-        secs_source=0.0 if "secs" in chosen else None,
+        secs_source=0.0 if "secs" in apart else None,
         dvector_target=0.0 if "dvector" in chosen else None,
-        dvector_source=0.0 if "dvector" in chosen else None,
+        dvector_source=0.0 if "dvector" in apart else None,
         f0_pcc=match.correlation if match else None,
         voicing_agreement=match.voicing_agreement if match else None,
         mos=LOWEST if "mos" in chosen else None,

@@ -29,7 +29,7 @@ def save_waves(folder: Path, pairs: Sequence[Pair], converted: Sequence[Wave]) -
     for number, (pair, wave) in enumerate(zip(pairs, converted, strict=True)):
         stem = f"{number:02d}"
         names.append(f"{stem} {pair.name}")
-        for what, samples in (("source", pair.source), ("target", pair.reference), ("converted", wave)):
+        for what, samples in (("source", pair.input), ("target", pair.reference), ("converted", wave)):
             buffer = io.BytesIO()
             soundfile.write(buffer, samples, SAMPLE_RATE, format="WAV", subtype="PCM_16")
             write_whole(folder / f"{stem}-{what}.wav", buffer.getvalue(), overwrite=True)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import time
 from collections.abc import Sequence
 from datetime import date
 from pathlib import Path
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
     from streamvc.presets.format import Preset
     from streamvc.training.losses.verified import SpeakerNetwork
     from streamvc.training.voice.make import Fitting
+    from streamvc.training.voice.pace import Pace
     from streamvc.training.voice.segments import Selection
 
 
@@ -29,6 +31,7 @@ def run(arguments: Sequence[str] | None, prog: str) -> int:
         StreamVCError: as the parts do; the message is one sentence.
         SystemExit: the command was misused (2), or help was asked for (0).
     """
+    begun = time.monotonic()
     options = parse(None if arguments is None else list(arguments), prog)
     if not options.check:
         _check_free(options)  # before the work, not after it
@@ -40,6 +43,7 @@ def run(arguments: Sequence[str] | None, prog: str) -> int:
     from streamvc.runtimes import default_weights
     from streamvc.training.voice import likeness, report
     from streamvc.training.voice.files import recordings_in
+    from streamvc.training.voice.pace import outcome
     from streamvc.training.voice.segments import select
 
     torch.set_num_threads(options.threads)
@@ -53,11 +57,13 @@ def run(arguments: Sequence[str] | None, prog: str) -> int:
     if not options.json:
         print("\n".join(report.lines_of(selection, files)), flush=True)
     if not options.check:
-        result = _fit(options, model, fingerprint(weights), selection, files, verifier)
+        spent = time.monotonic() - begun
+        result, pace = _fit(options, model, fingerprint(weights), selection, files, verifier, spent)
         path = _save(result.preset, options.output, options.overwrite or options.keep_zero_shot)
-        told |= {"name": options.name, "path": str(path), "seed": options.seed} | report.fit_to_json(result)
+        told |= {"name": options.name, "path": str(path), "seed": options.seed} | report.fit_to_json(result, pace)
         if not options.json:
-            print("\n".join([*report.verdict_lines(result), f"{options.name}: {path}"]), flush=True)
+            lines = [outcome(pace, spent), *report.verdict_lines(result), f"{options.name}: {path}"]
+            print("\n".join(lines), flush=True)
     if options.json:
         print(json.dumps(told, ensure_ascii=False))
     return 0
@@ -65,13 +71,15 @@ def run(arguments: Sequence[str] | None, prog: str) -> int:
 
 def _fit(
     options: argparse.Namespace, model: LiveModel, fingerprint: str, selection: Selection, files: Sequence[Path],
-    verifier: SpeakerNetwork | None,
-) -> Fitting:
+    verifier: SpeakerNetwork | None, spent: float,
+) -> tuple[Fitting, Pace]:
     from streamvc.training.voice.fit import FitSettings
     from streamvc.training.voice.make import make_voice
+    from streamvc.training.voice.pace import PROBE, forecast, minutes
 
+    left = max(0.0, options.minutes - spent / 60)
     settings = FitSettings(
-        steps=options.steps, minutes=options.minutes, batch=options.batch, words=options.words, seed=options.seed
+        steps=options.steps, minutes=left, batch=options.batch, words=options.words, seed=options.seed
     )
     used = {segment.file for segment in selection.segments}
     source = options.source or ", ".join(file.name for file in files if file in used)
@@ -80,13 +88,23 @@ def _fit(
         if options.keep_zero_shot:
             _save(preset, options.output, options.overwrite)
 
-    with progress("fit", " step", options.steps, say=tell) as step:
-        return make_voice(
-            model, fingerprint, selection.segments, options.name, settings, verifier, options.corpus,
-            lambda number, losses: step(), began, description=options.description,
+    paces: list[Pace] = []
+    tell(f"fit: measuring the speed of this machine on the first {min(PROBE, options.steps)} of {options.steps} steps")
+    with progress("fit", " steps", options.steps, say=tell) as step:
+
+        def told(pace: Pace, losses: dict[str, float]) -> None:
+            paces[:] = [pace]
+            if pace.done == PROBE:
+                tell(forecast(pace))
+            step(pace.planned, minutes(pace.left) if pace.done >= PROBE else None)
+
+        result = make_voice(
+            model, fingerprint, selection.segments, options.name, settings, verifier, options.corpus, told, began,
+            description=options.description,
             source=source if len(source) <= 2000 else f"{source[:1999]}…", licence=options.licence,
             consent=options.consent, sex=options.sex, created=date.today().isoformat(),
         )
+    return result, paces[0]
 
 
 def _live(weights: Path) -> LiveModel:

@@ -23,6 +23,7 @@ from streamvc.training.precision import has_bfloat16
 from streamvc.training.voice.change import Change, normed
 from streamvc.training.voice.lesson import SAMPLES, Lessons
 from streamvc.training.voice.material import OwnSpeech
+from streamvc.training.voice.pace import Clock, Pace
 
 
 class Others(Protocol):
@@ -39,7 +40,8 @@ class FitSettings:
 
     Args:
         steps: of Adam.
-        minutes: the fit ends here, if the steps have not ended it.
+        minutes: that the steps may take: where the speed of the first ones shows that not all will fit, as many are
+            planned as will.
         batch: crops in a step: one half is the person's own speech, which should come out as it went in, the other is
             that of others, which should come out in the person's voice.
         rate, latent_rate: peak learning rates of the adaptation and of the latent.
@@ -62,13 +64,13 @@ class FitSettings:
     seed: int = 0
 
 
-Told = Callable[[int, dict[str, float]], None]
-"""Called after each step with its number, from 1 on, and its losses."""
+Told = Callable[[Pace, dict[str, float]], None]
+"""Called after each step with the plan, in which that step is done, and the step's losses."""
 
 
 def fit(
     model: LiveModel, preset: Preset, own: OwnSpeech, others: Others, likeness: Callable[[Tensor], Tensor],
-    settings: FitSettings, told: Told = lambda step, losses: None,
+    settings: FitSettings, told: Told = lambda pace, losses: None, clock: Clock = time.monotonic,
 ) -> Change:
     """Fit a voice.
 
@@ -80,6 +82,7 @@ def fit(
         likeness: converted speech `[batch, samples]` -> how far it is from the person's voice, a scalar.
         settings: see there.
         told: see there.
+        clock: gives seconds.
 
     Raises:
         TrainingError: a loss is not finite.
@@ -93,11 +96,11 @@ def fit(
     lessons = Lessons(model, own.register, settings.strength, settings.seed)
     spectral = SpectralLoss()
     total, count = torch.zeros(len(latent) + len(adaptation)), 0
-    half, begun, step, gone = settings.batch // 2, time.monotonic(), 0, 0.0
+    half, pace = settings.batch // 2, Pace(settings.steps, 60 * settings.minutes, clock)
     with frozen(model):
-        while step < settings.steps and gone < 1.0:
+        while not pace.over:
             for group, rate in zip(optimiser.param_groups, rates, strict=True):
-                group["lr"] = rate * (1 - gone)
+                group["lr"] = rate * (1 - pace.gone)
             conditioning = torch.cat((F.layer_norm(latent, latent.shape), adaptation))
             mine = lessons(*own.own(half, SAMPLES))
             copied = spectral(lessons.say(mine, conditioning), mine.speech)
@@ -107,21 +110,21 @@ def fit(
             lost = content_distance(model, speech, theirs.content, has_bfloat16("cpu"))
             loss = settings.own * copied + settings.likeness * unlike + settings.words * lost
             if not torch.isfinite(loss):
-                raise TrainingError(f"The fit's loss became {float(loss.detach())} at step {step}: try another --seed.")
+                value = float(loss.detach())
+                raise TrainingError(f"The fit's loss became {value} at step {pace.done}: try another --seed.")
             optimiser.zero_grad(set_to_none=True)
             loss.backward()
             optimiser.step()
-            step += 1
-            gone = max(step / settings.steps, (time.monotonic() - begun) / (60 * settings.minutes))
-            if gone > 0.5:
+            pace.step()
+            if pace.gone > 0.5:
                 total += torch.cat((latent, adaptation)).detach()
                 count += 1
-            told(step, {"own": float(copied.detach()), "unlike": float(unlike.detach()), "words": float(lost.detach())})
+            told(pace, {"own": float(copied.detach()), "unlike": float(unlike.detach()), "words": float(lost.detach())})
     # The mean of the second half, which is steadier than the last step.
     mean = (total / max(1, count)).numpy()
     known = len(latent)
     seconds = len(own.speech) / SAMPLE_RATE
-    return Change(normed(mean[:known]), np.ascontiguousarray(mean[known:]), seconds, step)
+    return Change(normed(mean[:known]), np.ascontiguousarray(mean[known:]), seconds, pace.done)
 
 
 @contextmanager

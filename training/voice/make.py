@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -56,7 +57,7 @@ class Fitting:
 
 def make_voice(
     model: LiveModel, fingerprint: str, segments: tuple[Segment, ...], name: str, settings: FitSettings,
-    verifier: SpeakerNetwork | None, corpus: Path | None = None, told: Told = lambda step, losses: None,
+    verifier: SpeakerNetwork | None, corpus: Path | None = None, told: Told = lambda pace, losses: None,
     began: Callable[[Preset], object] = lambda preset: None, **meta: Any,
 ) -> Fitting:
     """Make the zero-shot voice, fit it, and keep of the fit what is better on the held-out part.
@@ -66,7 +67,7 @@ def make_voice(
         fingerprint: of its weights.
         segments: of one person.
         name: of the voice.
-        settings: of the fit.
+        settings: of the fit; its minutes count from now, and hold for the judging too.
         verifier: what the fit asks for likeness; without one it is the model's own speech encoder.
         corpus: packed corpus whose people are converted beside the person's own speech at other speeds.
         told: called after each step.
@@ -79,6 +80,7 @@ def make_voice(
         TrainingError: a loss is not finite.
         PresetError: the name or another field is not valid.
     """
+    begun = time.monotonic()
     learn, held = split(segments, settings.seed)
     speech = [segment.speech() for segment in segments]
     whole, mine, kept_back = (np.concatenate([speech[i] for i in which]) for which in (range(len(speech)), learn, held))
@@ -97,7 +99,8 @@ def make_voice(
     # What is judged has to have heard as little of the held-out part as the fit.
     zero_shot = voice(mine, register)
     likely = likeness.recognised(model, zero_shot.latent) if verifier is None else likeness.verified(verifier, mine)
-    change = fit(model, zero_shot, OwnSpeech(mine, register, settings.seed), others, likely, settings, told)
+    left = replace(settings, minutes=settings.minutes - (time.monotonic() - begun) / 60)
+    change = fit(model, zero_shot, OwnSpeech(mine, register, settings.seed), others, likely, left, told)
 
     judges = likeness.judges(verifier) or [likeness.own_encoder(model)]
     held_out = HeldOut(model, kept_back, register, judges)

@@ -15,7 +15,7 @@ examples:
   {prog} recordings/ --check                    (only says what would be used, and why the rest would not)
 
 Give 30 seconds to 10 minutes of one person, without music and without others. Make a voice only of a person who agreed
-to it. docs/training.md tells how it works and what to expect.
+to it. docs/training-voice.md tells how it works and what to expect.
 """
 
 
@@ -39,10 +39,11 @@ def parser(prog: str) -> Parser:
     about.add_argument("--consent", default="", help="what the person agreed to")
     about.add_argument("--sex", choices=["f", "m", "other", "unknown"], default="unknown")
     fit = top.add_argument_group("the fit")
-    fit.add_argument("--steps", type=positive, default=160, metavar="N", help="of the fit (default: 160)")
+    fit.add_argument("--steps", type=positive, default=160, metavar="N", help="of the fit at most (default: 160)")
     fit.add_argument(
-        "--minutes", type=_minutes, default=6.0, metavar="M",
-        help="the fit ends here at the latest (default: 6); a run that this ends cannot be repeated exactly",
+        "--minutes", type=_minutes, default=9.0, metavar="M",
+        help="for everything, the judging included (default: 9): where the machine is too slow for all steps, as many "
+        "are planned as fit in; such a run cannot be repeated exactly",
     )
     fit.add_argument("--batch", type=_batch, default=8, metavar="N", help="crops in a step (default: 8)")
     fit.add_argument("--seed", type=_seed, default=0, metavar="N", help="of everything that is drawn (default: 0)")

@@ -11,6 +11,7 @@ from streamvc.training.voice.segments import Selection
 
 if TYPE_CHECKING:
     from streamvc.training.voice.make import Fitting
+    from streamvc.training.voice.pace import Pace
 
 LOWER_IS_BETTER = ("spectral distance", "content lost")
 
@@ -61,11 +62,13 @@ def to_json(selection: Selection, files: Sequence[Path]) -> dict[str, Any]:
     }  # fmt: skip
 
 
-def fit_to_json(result: Fitting) -> dict[str, Any]:
-    """The fit's part of the report."""
+def fit_to_json(result: Fitting, pace: Pace) -> dict[str, Any]:
+    """The fit's part of the report; times in seconds."""
     verdict = result.verdict
     return {
         "kept": verdict.share > 0, "share": verdict.share, "why": verdict.why or None, "steps": result.steps,
+        "steps_wanted": pace.wanted, "limited": pace.limited, "fit_seconds": round(pace.elapsed, 1),
+        "step_seconds": round(pace.step_seconds, 3),
         "learnt_from": round(result.seconds, 2), "held_out": round(result.held_out_seconds, 2),
         "measures": {
             name: {"zero_shot": round(before, 5), "fitted": round(verdict.after[name], 5)}

@@ -30,6 +30,14 @@ def test_a_bar_on_a_terminal() -> None:
     assert "recordings/s" in shown
 
 
-def test_lines_elsewhere() -> None:
-    result = subprocess.run([sys.executable, "-c", CODE], stderr=subprocess.PIPE, text=True, check=True)
-    assert result.stderr.splitlines() == ["mine: 2 of 3 recordings", "mine: 3 of 3 recordings"]
+@pytest.mark.parametrize(
+    ("last", "lines"),
+    [
+        ("step()", ["mine: 2 of 3 recordings", "mine: 3 of 3 recordings"]),
+        ("step(4, '20 s')", ["mine: 2 of 3 recordings", "mine: 3 of 4 recordings, about 20 s left"]),
+    ],
+)
+def test_lines_elsewhere(last: str, lines: list[str]) -> None:
+    code = CODE.removesuffix("step()\n") + last
+    result = subprocess.run([sys.executable, "-c", code], stderr=subprocess.PIPE, text=True, check=True)
+    assert result.stderr.splitlines() == lines

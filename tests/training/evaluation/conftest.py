@@ -67,7 +67,7 @@ def pair(glide: np.ndarray) -> Pair:
 
 
 SPEAKERS = (
-    # speaker, corpus, language, sex, split, text
+    # speaker, corpus, language, sex, split, text; 12 utterances of 1.2 to 8.9 s each
     ("kokoro-af_one", "kokoro", "en", "f", "valid", True),
     ("kokoro-af_one+af_two", "kokoro", "en", "f", "valid", True),
     ("kokoro-am_three", "kokoro", "en", "m", "valid", True),
@@ -75,24 +75,36 @@ SPEAKERS = (
     ("prompts-en", "prompts", "en", "f", "valid", False),
     ("prompts-it", "prompts", "it", "m", "valid", False),
     ("stamps-ro", "stamps", "ro", None, "valid", False),
+    ("kokoro-af_six", "kokoro", "en", "f", "valid", True),
     ("kokoro-af_trained", "kokoro", "en", "f", "train", True),
+    *((f"learners-{sex}{n}", "learners", "en", sex, "valid", True) for sex in "fm" for n in range(2)),
+    ("learners-trained", "learners", "en", "m", "train", True),
 )
+READERS = tuple((f"readers-{sex}{n}", sex, 13.0 + 0.5 * n) for sex in "fm" for n in range(4))
+"""Real people with one long recording each, and no text: speaker, sex, seconds."""
+VOLUNTEERS = tuple((f"volunteers-{sex}{n}", sex, 2.0 + 0.6 * n) for sex in ("f", "m", None) for n in range(5))
+"""Real people with one short recording each, and its text."""
 
 
 @pytest.fixture(scope="session")
 def corpus_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A packed corpus (docs/architecture.md) of 8 speakers with 12 utterances of 1.2 to 8.9 s each."""
+    """A packed corpus (docs/architecture.md): synthetic speakers and real people, with many recordings and with one."""
     folder = tmp_path_factory.mktemp("corpus")
     rng = np.random.default_rng(3)
+    people = [(*one, [float(0.02 * rng.integers(60, 445)) for _ in range(12)]) for one in SPEAKERS]
+    people += [(name, "readers", "en", sex, "valid", False, [seconds]) for name, sex, seconds in READERS]
+    people += [(name, "volunteers", "en", sex, "valid", True, [seconds]) for name, sex, seconds in VOLUNTEERS]
     start, lines, audio = 0, [], []
-    for number, (speaker, corpus, language, sex, split, text) in enumerate(SPEAKERS):
-        for index in range(12):
-            length = 320 * int(rng.integers(60, 445))
-            f0 = np.full(length, 100.0 + 15 * number) + 20 * np.sin(2 * np.pi * np.arange(length) / RATE)
+    for number, (speaker, corpus, language, sex, split, text, lengths) in enumerate(people):
+        for index, seconds in enumerate(lengths):
+            length = 320 * round(seconds * 50)
+            f0 = np.full(length, 100.0 + 5 * number) + 20 * np.sin(2 * np.pi * np.arange(length) / RATE)
+            f0[4 * RATE : 4 * RATE + RATE // 5] = 0.0  # a pause, where a long recording is cut
             audio.append((32_767 * buzz(f0)).astype(np.int16))
             line = {
                 "id": f"{speaker}/{index:02d}", "speaker": speaker, "corpus": corpus, "language": language, "sex": sex,
-                "band": "wide", "split": split, "start": start, "length": length, "licence": "CC0-1.0",
+                "band": "narrow" if corpus == "readers" and speaker.endswith("3") else "wide", "split": split,
+                "start": start, "length": length, "licence": "CC0-1.0",
             }  # fmt: skip
             lines.append(json.dumps(line | ({"text": f"Sentence number {index}."} if text else {})))
             start += length

@@ -42,7 +42,7 @@ def change(shipped, person, zero_shot):
     return run(shipped, person, zero_shot)
 
 
-def run(model, person, preset, settings=FEW, told=lambda step, losses: None, likely=None):
+def run(model, person, preset, settings=FEW, told=lambda pace, losses: None, likely=None):
     own = OwnSpeech(*person, settings.seed)
     likely = likely or likeness.recognised(model, preset.latent)
     return fit(model, preset, own, OwnSpeech(*person, settings.seed + 1), likely, settings, told)
@@ -62,7 +62,7 @@ def test_it_repeats_and_leaves_the_model_alone(shipped, person, zero_shot, chang
     before = {name: value.clone() for name, value in shipped.state_dict().items()}
     learning = [p.requires_grad for p in shipped.parameters()]
     told = []
-    again = run(shipped, person, zero_shot, told=lambda step, losses: told.append((step, losses)))
+    again = run(shipped, person, zero_shot, told=lambda pace, losses: told.append((pace.done, losses)))
     assert [step for step, _ in told] == [1, 2, 3, 4]
     assert all(set(losses) == {"own", "unlike", "words"} for _, losses in told)
     assert again.steps == 4
@@ -96,7 +96,7 @@ def test_a_loss_that_is_no_number_stops_it(shipped, person, zero_shot):
 def test_the_verifier_can_be_asked(shipped, person, zero_shot, verifier):
     losses = []
     likely = likeness.verified(verifier, person[0])
-    run(shipped, person, zero_shot, FitSettings(steps=2, batch=2), lambda step, loss: losses.append(loss), likely)
+    run(shipped, person, zero_shot, FitSettings(steps=2, batch=2), lambda pace, loss: losses.append(loss), likely)
     assert all(0 < loss["unlike"] < 1 for loss in losses)
 
 

@@ -1,0 +1,34 @@
+"""Targets whose recording the voice maker refuses: judged as silence, because failing must not pay."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+
+from streamvc.errors import AudioError
+from streamvc.training.evaluation.pairs import Wave
+from streamvc.training.evaluation.runner import Convert
+
+
+class SilentWhereRefused:
+    """A conversion that gives silence, the worst value of every measure, where the target's recording is refused.
+
+    Args:
+        convert: the conversion.
+        tell: called with a line of text for each refusal.
+    """
+
+    def __init__(self, convert: Convert, tell: Callable[[str], None]) -> None:
+        self._convert, self._tell = convert, tell
+        self.reasons: list[str] = []
+        """Why, one sentence for each refusal."""
+
+    def __call__(self, source: Wave, target: Wave | str, /) -> Wave:
+        """Convert `source` [samples], or give as many zeros."""
+        try:
+            return self._convert(source, target)
+        except AudioError as error:
+            self.reasons.append(str(error))
+            self._tell(f"refused, judged as silence: {error}")
+            return np.zeros(source.size, dtype=np.float32)
