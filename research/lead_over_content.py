@@ -1,12 +1,12 @@
 """Bring a decoder to another content encoder, once: how the weights of this version came from gan8's.
 
-    python research/lead_over_content.py --old old_content.npz --decoder gan8.safetensors --content content.safetensors \
-        --corpus CORPUS --out led.safetensors
+    python research/lead_over_content.py --old old_content.npz --decoder gan8.safetensors \
+        --content content.safetensors --corpus CORPUS --out led.safetensors
 
 The content that the decoder was trained on is fitted by ridge regression from the new content of the same speech, and
-the map becomes a part of the decoder's first convolution, which is linear in content. `old_content.npz` holds `content
-[clips, 64, frames]`, as gan8's own encoder heard the first four seconds of utterances, and `start [clips]`, their places
-in the packed corpus. Everything else of the decoder, and the speech encoder, stay as they are.
+the map becomes a part of the decoder's first convolution, which is linear in content. `old_content.npz` holds
+`content [clips, 64, frames]`, as gan8's own encoder heard the first four seconds of utterances, and `start [clips]`,
+their places in the packed corpus. Everything else of the decoder, and the speech encoder, stay as they are.
 """
 
 from __future__ import annotations

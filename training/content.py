@@ -55,10 +55,8 @@ def solve_heads(
     encoder, device = model.content_encoder, heads.norm.weight.device
     drawn = sampler.one_after_the_other(crops)
     with torch.no_grad():
-        features = torch.cat([
-            encoder.features(model.content_features(c.samples.to(device))[0])[0][0, LOOK_AHEAD_FRAMES + WARM_UP_FRAMES :]
-            for c in drawn
-        ])
+        heard = [encoder.features(model.content_features(c.samples.to(device))[0])[0][0] for c in drawn]
+    features = torch.cat([x[LOOK_AHEAD_FRAMES + WARM_UP_FRAMES :] for x in heard])
     ends = slice(WARM_UP_FRAMES, -LOOK_AHEAD_FRAMES)
     labels = {
         name: torch.cat([(c.phones if name == "phones" else c.units[name])[0, ends] for c in drawn]).to(device)

@@ -300,7 +300,8 @@ class Decoder(StreamingModule):
     def forward(
         self, content: Tensor, prosody: Prosody, latent: Tensor, formant: Tensor, state: State | None = None
     ) -> tuple[Tensor, State]:
-        """`content [batch, content, n]`, `latent [batch, 64]` or with an adaptation, `formant [batch, 1]` in semitones."""
+        """`content [batch, content, n]`, `latent [batch, 64]` or with an adaptation, `formant [batch, 1]` in semitones.
+        """
         network, source, tail = parts(self.initial_state(content.shape[0], content) if state is None else state)
         cepstra, network = self.cepstra(content, prosody, latent, network)
         return self.synthesise(cepstra, prosody, formant, (source, tail), network)

@@ -16,9 +16,9 @@ from streamvc.config import FRAME
 from streamvc.errors import ConfigError
 from streamvc.model.live import FINE, POINTS, LiveModel
 from streamvc.runtimes.frame_blocks import Rings, convnext
+from streamvc.runtimes.frame_content import Block, Content
 from streamvc.runtimes.frame_filter import Filter
 from streamvc.runtimes.frame_front import PAST, Energy, Mel
-from streamvc.runtimes.frame_content import Block, Content
 from streamvc.runtimes.frame_network import Network
 from streamvc.runtimes.frame_pitch import Pitch, Pulses, Yin
 from streamvc.runtimes.frame_state import Layout
@@ -29,8 +29,8 @@ class FrameStep(nn.Module):
 
     The state is `past [b, layout.size]` in the precision of the weights, `exact [b, exact_layout.size]` in float64
     (pitch, see `LiveModel.analyse_in_double`), keys and values of each block of the content encoder, and `rings`:
-    `[b, widths]` for each of the last frames that convolutions look back on, oldest first. Of the rings a step gives the
-    newest only; it takes its place behind the others, and the oldest is dropped.
+    `[b, widths]` for each of the last frames that convolutions look back on, oldest first. Of the rings a step gives
+    the newest only; it takes its place behind the others, and the oldest is dropped.
 
     Raises:
         ConfigError: the configuration has sizes that this arrangement does not know.

@@ -1,7 +1,7 @@
 """The content encoder in the exported step: one frame of each of `b` streams.
 
-Keys and values of the window lie in rings: a frame takes the place of the oldest, and nothing is moved. What a head adds
-to the logit of a place then depends on the age of what lies there, which a counter tells.
+Keys and values of the window lie in rings: a frame takes the place of the oldest, and nothing is moved. What a head
+adds to the logit of a place then depends on the age of what lies there, which a counter tells.
 """
 
 from __future__ import annotations
@@ -105,7 +105,7 @@ class Window(nn.Module):
         return torch.where(count + 1 < 2 * self.size, count + 1, count + 1 - self.size)
 
     def forward(self, count: Tensor) -> tuple[list[Tensor], Tensor]:
-        """Biases `[b, heads, 1, size]` of each block, and the place of this frame for every value `[b, heads, 1, n]`."""
+        """Biases `[b, heads, 1, size]` of each block, and for every value `[b, heads, 1, n]` the place of this frame."""
         place = torch.remainder(count, self.size)
         age = torch.remainder(place - self.places, self.size)
         age = torch.where(age > count, float(self.size), age).long()

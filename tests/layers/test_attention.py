@@ -9,7 +9,9 @@ from torch.nn import functional as F
 from streamvc.layers.attention import WindowedBlock
 
 
-def block(past: int = 6, ahead: int = 0, width: int = 16, heads: int = 4, dtype: torch.dtype = torch.float64) -> WindowedBlock:
+def block(
+    past: int = 6, ahead: int = 0, width: int = 16, heads: int = 4, dtype: torch.dtype = torch.float64
+) -> WindowedBlock:
     torch.manual_seed(3)
     made = WindowedBlock(width, heads, 2, past, ahead)
     torch.nn.init.normal_(made.bias)

@@ -87,7 +87,7 @@ class ContentRows:
         self.front = LogMel(c.mel_bands, c.mel_window, c.mel_hop)
         self.augment = SpectralAugment(self.front, c.mel_bands, c.mel_window, 0, settings.strength)
         self.perturb = Perturbation(settings.perturbation)
-        train = corpus.select(lambda u: u.split == "train" and labelled(corpus, u))
+        train = corpus.select(lambda u: u.split == "train" and (settings.distil > 0 or labelled(corpus, u)))
         self.sampler = CropSampler(
             corpus, train, settings.frames, 0, language_weight, settings.speeds, settings.speed_share
         )
