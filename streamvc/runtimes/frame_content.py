@@ -105,7 +105,7 @@ class Window(nn.Module):
         return torch.where(count + 1 < 2 * self.size, count + 1, count + 1 - self.size)
 
     def forward(self, count: Tensor) -> tuple[list[Tensor], Tensor]:
-        """Biases `[b, heads, 1, size]` of each block, and the place of this frame, `[b, heads, 1, n]` for all values."""
+        """Biases `[b, heads, 1, size]` of each block, and the place of this frame for each value `[b, heads, 1, n]`."""
         place = torch.remainder(count, self.size)
         age = torch.remainder(place - self.places, self.size)
         age = torch.where(age > count, float(self.size), age).long()

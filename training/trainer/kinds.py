@@ -10,13 +10,12 @@ from streamvc.training.stages.base import Setup, Stage
 from streamvc.training.stages.content import ContentSettings, ContentStage
 from streamvc.training.stages.decoder import DecoderSettings, DecoderStage
 from streamvc.training.stages.paper import PaperSettings, PaperStage
-from streamvc.training.stages.robust import RobustSettings, RobustStage
 from streamvc.training.stages.speaker import SpeakerSettings, SpeakerStage
 from streamvc.training.trainer.keys import near
 from streamvc.training.trainer.settings import StageSettings
 
 KINDS: dict[str, type[StageSettings]] = {
-    "content": ContentSettings, "robust": RobustSettings, "speaker": SpeakerSettings, "decoder": DecoderSettings,
+    "content": ContentSettings, "speaker": SpeakerSettings, "decoder": DecoderSettings,
     "paper": PaperSettings,
 }  # fmt: skip
 """Settings of each kind; :func:`build_stage` knows what they are of."""
@@ -41,8 +40,6 @@ def build_stage(settings: StageSettings, model: Any, setup: Setup, folder: Path)
     """
     if isinstance(settings, ContentSettings):
         return ContentStage(settings, model, setup)
-    if isinstance(settings, RobustSettings):
-        return RobustStage(settings, model, setup)
     if isinstance(settings, SpeakerSettings):
         return SpeakerStage(settings, model, setup)
     if isinstance(settings, PaperSettings):

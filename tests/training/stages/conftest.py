@@ -19,7 +19,6 @@ from streamvc.training.stages.base import Setup, Stage
 from streamvc.training.stages.content import ContentSettings, ContentStage
 from streamvc.training.stages.decoder import DecoderSettings, DecoderStage
 from streamvc.training.stages.paper import PaperSettings, PaperStage
-from streamvc.training.stages.robust import RobustSettings, RobustStage
 
 LIVE = LiveConfig(
     encoder_width=16, encoder_blocks=2, speech_width=16, speech_blocks=1, decoder_width=16, decoder_blocks=1,
@@ -61,8 +60,6 @@ def make_stage(
         if kind == "content":
             model = build_model(LIVE)
             return ContentStage(ContentSettings(corpus=corpus, units=("loudness",), dropout=0.0, **keys), model, setup)
-        if kind == "robust":
-            return RobustStage(RobustSettings(corpus=corpus, held_out=2, **keys), build_model(LIVE), setup)
         if kind == "paper":
             settings = PaperSettings(
                 corpus=corpus, units="loudness", reference_frames=40, held_out=2, **{**CRITICS, **keys}

@@ -38,7 +38,7 @@ def test_the_recipe_of_the_paper_is_the_paper() -> None:
 def test_the_recipe_of_the_shipped_weights_has_their_losses() -> None:
     found = load_recipe("live-packages")
     assert found.model == LiveConfig(speech="verification")
-    kinds = ("content", "decoder", "robust", "decoder")
+    kinds = ("content", "decoder", "decoder")
     assert [type(s) for s in found.stages.values()] == [KINDS[k] for k in kinds]
     last = found.stages["adversarial"]
     assert isinstance(last, DecoderSettings)
