@@ -258,10 +258,14 @@ class ContentStage(Stage):
             solve_heads(self.learner.model, self.learner.heads, self.corpus, self.rows.sampler, self.settings.solve)
 
     def start_from(self, state: dict[str, Any]) -> None:
-        heads = {k.removeprefix("heads."): v for k, v in state["average"]["values"].items() if k.startswith("heads.")}
-        own = self.learner.heads.state_dict()
-        if heads and all(k in heads and heads[k].shape == v.shape for k, v in own.items()):
-            self.learner.heads.load_state_dict(heads)
+        values = state["average"]["values"]
+        for name in ("heads", "guess"):
+            module = getattr(self.learner, name)
+            if module is None:
+                continue
+            given = {k.removeprefix(f"{name}."): v for k, v in values.items() if k.startswith(f"{name}.")}
+            if given and all(k in given and given[k].shape == v.shape for k, v in module.state_dict().items()):
+                module.load_state_dict(given)
 
     def provenance(self) -> dict[str, Any]:
         return {

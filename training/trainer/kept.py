@@ -18,7 +18,7 @@ from torch import Tensor
 from streamvc.errors import TrainingError
 from streamvc.training.trainer.folder import read_state, writing
 
-_CRITICS, _HEADS = "critics.", "heads."
+_CRITICS, _HEADS = "critics.", ("heads.", "guess.")
 
 
 def keep(states: list[dict[str, Any]], path: Path) -> list[str]:
@@ -47,8 +47,8 @@ def keep(states: list[dict[str, Any]], path: Path) -> list[str]:
             temporary.replace(path)
         finally:
             temporary.unlink(missing_ok=True)
-    kinds = {"heads": _HEADS, "discriminators": _CRITICS}
-    return [kind for kind, start in kinds.items() if any(name.startswith(start) for name in tensors)]
+    starts: dict[str, str | tuple[str, ...]] = {"heads": _HEADS, "discriminators": _CRITICS}
+    return [kind for kind, start in starts.items() if any(name.startswith(start) for name in tensors)]
 
 
 def earlier(path: Path) -> dict[str, Any]:
