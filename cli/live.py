@@ -59,7 +59,7 @@ def live(
 
     from streamvc.plugin.live.device import DeviceHost
     from streamvc.plugin.live.recorder import Recorder
-    from streamvc.plugin.staging import check_target
+    from streamvc.files import check_target
 
     if record_path is not None:
         check_target(record_path, overwrite=overwrite)

@@ -101,7 +101,7 @@ def learn(port: str | None, output: Path, timeout: float, overwrite: bool) -> No
     """
     from streamvc.plugin.midi import MidiInput
     from streamvc.plugin.midi.learn import Learner
-    from streamvc.plugin.staging import check_target
+    from streamvc.files import check_target
 
     check_target(output, overwrite=overwrite)
     learner = Learner(output.parent)

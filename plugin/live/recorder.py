@@ -12,7 +12,7 @@ from streamvc.errors import OutputError, StreamVCError
 from streamvc.plugin.fifo import Samples
 from streamvc.plugin.formats import OutputFormat
 from streamvc.plugin.live.ring import SampleRing
-from streamvc.plugin.staging import check_target, staged
+from streamvc.files import check_target, staged
 
 if TYPE_CHECKING:
     from streamvc.plugin.audio_output import AudioOutput

@@ -15,7 +15,7 @@ from streamvc.plugin.midi.bindings import Trigger
 from streamvc.plugin.midi.events import CONTINUOUS, NUMBERED, Event, read_event
 from streamvc.plugin.midi.grammar import PresetFinder, read_action
 from streamvc.plugin.midi.mapping import SCHEMA, MidiMap
-from streamvc.plugin.staging import staged
+from streamvc.files import staged
 
 Gesture = Literal["press", "hold", "move"]
 """What is done with a control: pressed, pressed and released, or moved."""
