@@ -83,7 +83,8 @@ class Engine:
     a hiss at -88 dBFS. After three seconds of it the model rests: frames cost nothing, changes are taken without a
     fade, and the next sound finds the state as it was then.
 
-    Direct current, rumble and hum are to be taken away before, as `HostAdapter` does below `lowest_hz`.
+    Direct current, rumble and hum are to be taken away before, as `HostAdapter` does below `lowest_hz` (60 Hz, unless the
+    runtime has an attribute of that name; None: nothing).
 
     `process`, `reset`, `snapshot` and `restore` belong to one thread. A change may come from another thread; it is one
     assignment, so a frame sees all of it or nothing. Any number of engines may share one runtime.
@@ -99,13 +100,13 @@ class Engine:
             support, or a fade of less than a frame.
     """
 
-    lowest_hz: Final[float | None] = LOWEST_HZ
-
     def __init__(
         self, runtime: Runtime, voice: Voice, controls: Controls | None = None, crossfade_frames: int = 2
     ) -> None:
         self.runtime = runtime
         self.frame = runtime.frame
+        # A model that was made for other sound than speech may say so.
+        self.lowest_hz: Final[float | None] = getattr(runtime, "lowest_hz", LOWEST_HZ)
         self.latency = LatencyReport(framing=runtime.frame, look_ahead=runtime.look_ahead, sample_rate=SAMPLE_RATE)
         self._sounding = runtime.look_ahead // runtime.frame + _TAIL_FRAMES
         rise = (np.arange(runtime.frame, dtype=np.float32) + 0.5) / runtime.frame
