@@ -25,10 +25,11 @@ class HighPass:
     is delayed are the lowest harmonics, by 2.6 / (2 pi) * cutoff / f**2 seconds (60 Hz: 2.5 ms at 100 Hz, 0.6 ms at 200
     Hz, 0.1 ms at 500 Hz).
 
-    Digital silence ends its ringing: the first silent frame is faded out, and those that follow are silent exactly.
+    Digital silence ends its ringing: a silent frame stays one. (What breaks off there has broken off in the source as
+    well, and a constant that ends leaves no step at all.)
 
-    A recursive filter would be a loop over samples. Here a frame is a few products with matrices that are computed once:
-    the response to 32 samples, what they leave in the state, and how that goes on. The same operations on every frame,
+    A recursive filter would be a loop over samples. Here a frame is a few products with matrices computed once: the
+    response to 32 samples, what they leave in the state, and how that goes on. The same operations on every frame,
     so that the bits do not depend on how a stream is cut.
 
     Args:
@@ -46,9 +47,9 @@ class HighPass:
             powers.append(powers[-1] @ a)
         response = [d, *(float(c @ powers[n] @ b) for n in range(_SECTION - 1))]
         count = frame // _SECTION
-        self._direct: Matrix = np.array(
-            [[response[row - column] if row >= column else 0.0 for row in range(_SECTION)] for column in range(_SECTION)]
-        )
+        self._direct: Matrix = np.zeros((_SECTION, _SECTION))
+        for column in range(_SECTION):
+            self._direct[column, column:] = response[: _SECTION - column]
         self._into_state: Matrix = np.stack([powers[_SECTION - 1 - n] @ b for n in range(_SECTION)])
         self._from_state: Matrix = np.stack([c @ powers[n] for n in range(_SECTION)], axis=1)
         section = [np.linalg.matrix_power(powers[_SECTION], k) for k in range(count + 1)]
@@ -58,30 +59,22 @@ class HighPass:
             for of in range(to):
                 rows, columns = slice(to * _STATES, (to + 1) * _STATES), slice(of * _STATES, (of + 1) * _STATES)
                 self._joined[rows, columns] = section[to - 1 - of]
-        places = (np.arange(frame) + 0.5) / frame
-        self._fade: Matrix = 0.5 + 0.5 * np.cos(np.pi * places)
         self.reset()
 
     def reset(self) -> None:
         """Begin anew, with silence before."""
         self._state: Matrix = np.zeros(_STATES)
-        self._resting = True
 
     def process(self, frame: Samples) -> Samples:
         """Filter one frame, float32 [frame]; what was given is left as it is."""
-        silent = not frame.any()
-        if silent and self._resting:
+        if not frame.any():
+            self.reset()
             return frame
         sections = frame.reshape(-1, _SECTION).astype(np.float64)
         states = self._ahead @ self._state + self._joined @ (sections @ self._into_state).reshape(-1)
         states = states.reshape(-1, _STATES)
-        heard = (sections @ self._direct + states[:-1] @ self._from_state).reshape(-1)
-        if silent:
-            self.reset()
-            heard *= self._fade
-        else:
-            self._state, self._resting = states[-1], False
-        return heard.astype(np.float32)
+        self._state = states[-1]
+        return (sections @ self._direct + states[:-1] @ self._from_state).reshape(-1).astype(np.float32)
 
 
 def _state_space(cutoff: float, sample_rate: int) -> tuple[Matrix, Matrix, Matrix, float]:

@@ -22,7 +22,6 @@ from streamvc.plugin.fifo import Samples
 from streamvc.plugin.formats import OutputFormat
 from streamvc.plugin.levels import Levels
 from streamvc.plugin.processor import Processor
-from streamvc.files import check_target, staged
 
 _BLOCK = 16_384
 

@@ -83,8 +83,8 @@ class Engine:
     a hiss at -88 dBFS. After three seconds of it the model rests: frames cost nothing, changes are taken without a
     fade, and the next sound finds the state as it was then.
 
-    Direct current, rumble and hum are to be taken away before, as `HostAdapter` does below `lowest_hz` (60 Hz, unless the
-    runtime has an attribute of that name; None: nothing).
+    Direct current, rumble and hum are to be taken away before, as `HostAdapter` does below `lowest_hz`: 60 Hz, unless
+    the runtime has an attribute of that name (None: nothing is taken away).
 
     `process`, `reset`, `snapshot` and `restore` belong to one thread. A change may come from another thread; it is one
     assignment, so a frame sees all of it or nothing. Any number of engines may share one runtime.

@@ -28,7 +28,7 @@ def staged(path: Path, *, overwrite: bool = False) -> Iterator[BinaryIO]:
     """
     check_target(path, overwrite=overwrite)
     # Folders that are named and left again (`missing/../out.wav`) need not be made.
-    path = resolved(path.parent) / path.name
+    named, path = path, resolved(path.parent) / path.name
     temporary = path.with_name(f".{secrets.token_hex(8)}.part")
     made: list[Path] = []
     done = False
@@ -42,7 +42,7 @@ def staged(path: Path, *, overwrite: bool = False) -> Iterator[BinaryIO]:
             os.replace(temporary, path)
             done = True
         except OSError as error:
-            raise OutputError(_sentence(path, error)) from error
+            raise OutputError(_sentence(named, error)) from error
     finally:
         if not done:
             with suppress(OSError):

@@ -1,8 +1,8 @@
 """Is an audio file all there?
 
-Decoders read a file that was cut off as if it ended there, or as if silence followed, so a half-finished download would be
-rendered as good speech. These checks read what the container itself says about its length. They look at a few kilobytes
-of the file; what is damaged in its middle is not their business. WAV files are judged in `wave.py`.
+Decoders read a file that was cut off as if it ended there, or as if silence followed, so that a half-finished download
+would be rendered as good speech. These checks read what the container itself says about its length. They look at a few
+kilobytes of the file; what is damaged in its middle is not their business. WAV files are judged in `wave.py`.
 """
 
 from __future__ import annotations

@@ -124,8 +124,10 @@ UNFINISHED: Final = "cannot be decoded to its end: copy or export it again"
 
 def open_sound() -> Opened:
     """With libsndfile."""
-    import soundfile
-
+    try:
+        import soundfile
+    except (ImportError, OSError) as error:  # OSError: soundfile is there, but its library is not
+        raise DecodeError("cannot be decoded without the package soundfile: run pip install soundfile") from error
     os.lseek(0, 0, os.SEEK_SET)
     try:
         # The descriptor, so that the library reads without coming back to Python.
@@ -281,7 +283,7 @@ def open_media() -> Opened:
         raise DecodeError(NOT_AUDIO)
     tags = {name: str(value)[:4096] for name, value in container.metadata.items() if name in _TAGS}
     notes: list[str] = []
-    length = float(stream.duration * stream.time_base) if stream.duration else None
+    length = float(stream.duration * stream.time_base) if stream.duration and stream.time_base else None
     return Opened(
         rate, channels, None, "float32", tags, _media_blocks(container, stream, rate, channels, length, notes), notes
     )
@@ -323,5 +325,4 @@ if __name__ == "__main__":
     # A parent that goes away closes the pipe; what is left to say then, nobody reads.
     with suppress(BrokenPipeError):
         main(sys.argv[1])
-    sys.stdout = None  # type: ignore[assignment]
     os._exit(0)

@@ -1,7 +1,7 @@
 """MP3 files by their frames: what is there counts, and not what a header claims.
 
 An MP3 file is a row of frames, each with a header of its own. What stands in front may claim any length, may be missing
-(then readers guess from the first bit rate), or may be true for the first of two files that were joined. Here the frames
+(then readers guess from the first bit rate), or may be true for the first of two files that were joined. Here frames
 are counted. Runs of frames with one rate and channel count are handed on as files of their own, `Run`, whose first
 frame says how many follow.
 

@@ -72,7 +72,8 @@ class AudioReader:
                 wave.close()
                 raise _cut_off(self.path)
             if header.plain:
-                self.rate, self.channels, self.frames = header.rate, header.channels, header.frames
+                self.rate, self.channels = header.rate, header.channels
+                self.frames: int | None = header.frames
                 self.sample_type, self.tags = header.sample_type, wave.tags
                 return wave
             wave.close()

@@ -8,7 +8,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from typing import BinaryIO, Final
+from typing import BinaryIO, Final, NoReturn
 
 import numpy as np
 from numpy.typing import NDArray
@@ -194,7 +194,7 @@ def _check_adpcm(coding: int, channels: int, block: int, bits: int, form: bytes,
             _refuse(name, "its table of coefficients is not whole")
 
 
-def _refuse(name: str, why: str) -> None:
+def _refuse(name: str, why: str) -> NoReturn:
     raise AudioError(f"{name} has a damaged header ({why}): export it again.")
 
 
@@ -225,7 +225,7 @@ def _decoder(header: WaveHeader) -> Callable[[bytes], Samples]:
         return lambda data: np.asarray(table[np.frombuffer(data, np.uint8)])
     width = header.block // header.channels
     if width == 1:
-        return lambda data: (np.frombuffer(data, np.uint8).astype(np.float32) - 128) / 128
+        return lambda data: (np.frombuffer(data, np.uint8).astype(np.float32) - np.float32(128)) / np.float32(128)
     if width == 3:
         return _from_24_bits
     return lambda data: np.frombuffer(data, f"<i{width}").astype(np.float32) / np.float32(2.0 ** (8 * width - 1))

@@ -143,7 +143,7 @@ def test_create_refuses_before_it_works(folder: Path, builtin: Path, make_preset
         run("create", "alice", "--from", nothing, catch_exceptions=False)
     with pytest.raises(PresetError, match=r"name '\.\./bob'"):
         run("create", "../bob", "--from", nothing, catch_exceptions=False)
-    with pytest.raises(AudioError, match="does not exist"):
+    with pytest.raises(AudioError, match="There is no file"):
         run("create", "new", "--from", nothing, catch_exceptions=False)
     assert sorted(path.name for path in folder.iterdir()) == ["bob.npz"]
 
@@ -287,7 +287,7 @@ def test_none_of_this_imports_torch(folder: Path, make_preset: MakePreset) -> No
         ("show viktor", 5, "Error: There is no preset 'viktor'"),
         ("show gone.npz", 5, "Error: There is no preset file gone.npz"),
         ("blend mine mine --weight 2", 5, "Error: The weight of a blend"),
-        ("create new --from gone.wav", 4, "Error: gone.wav does not exist"),
+        ("create new --from gone.wav", 4, "Error: There is no file gone.wav"),
         ("blend mine mine --name mine", 11, "Error: "),
         ("create a/b --from gone.wav", 5, "Error: The name 'a/b' cannot be a preset's"),
     ],

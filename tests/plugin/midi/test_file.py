@@ -176,5 +176,6 @@ def test_the_case_of_the_issue(tmp_path):
     path = tmp_path / "velocity-200.mid"
     path.write_bytes(bytes.fromhex("4d546864000000060000000101e04d54726b0000000f00c00300903cc88740c00500ff2f00"))
     messages, said = problems(path)
-    assert [(round(seconds, 6), text.split()[2]) for seconds, text in messages] == [(0.0, "program=3"), (1.0, "program=5")]
+    programs = [(round(seconds, 6), text.split()[2]) for seconds, text in messages]
+    assert programs == [(0.0, "program=3"), (1.0, "program=5")]
     assert len(said) == 1

@@ -40,7 +40,9 @@ def test_undefined_real_time_bytes_are_nothing(byte):
     assert parse(bytes([0xB0, 1, byte, 3, 1, 4, 1, 5])) == CONTROL
 
 
-@pytest.mark.parametrize("system", [b"\xf1\x02", b"\xf2\x01\x02", b"\xf3\x01", b"\xf4", b"\xf5", b"\xf6", b"\xf0\x01\xf7"])
+@pytest.mark.parametrize(
+    "system", [b"\xf1\x02", b"\xf2\x01\x02", b"\xf3\x01", b"\xf4", b"\xf5", b"\xf6", b"\xf0\x01\xf7"]
+)
 def test_system_messages_end_the_running_status(system):
     heard = parse(bytes([0xB0, 1, 3]) + system + bytes([1, 4]) + bytes([0xB0, 1, 5]))
     assert [message for message in heard if message.type == "control_change"] == [CONTROL[0], CONTROL[2]]
@@ -60,7 +62,10 @@ def test_any_bytes_in_any_pieces_give_the_same_messages(data, sizes):
     assert parse(data, sizes) == parse(data)
 
 
-@given(st.lists(st.tuples(st.integers(0, 15), st.integers(0, 127), st.integers(0, 127)), max_size=20), st.binary(max_size=9))
+@given(
+    st.lists(st.tuples(st.integers(0, 15), st.integers(0, 127), st.integers(0, 127)), max_size=20),
+    st.binary(max_size=9),
+)
 def test_messages_after_any_bytes_are_heard(notes, noise):
     messages = [Message("note_on", channel=channel, note=note, velocity=velocity) for channel, note, velocity in notes]
     heard = parse(noise + b"".join(message.bin() for message in messages))
