@@ -131,7 +131,7 @@ def open_sound() -> Opened:
     os.lseek(0, 0, os.SEEK_SET)
     try:
         # The descriptor, so that the library reads without coming back to Python.
-        file = soundfile.SoundFile(os.dup(0))
+        file = _onward(os.dup(0))
     except (soundfile.SoundFileError, TypeError, ValueError, MemoryError) as error:
         raise DecodeError(NOT_AUDIO) from error
     if file.format == "MP3":
@@ -140,6 +140,17 @@ def open_sound() -> Opened:
     return Opened(
         file.samplerate, file.channels, file.frames, _sample_type(file.subtype), _tags(file), _sound_blocks(file), []
     )
+
+
+def _onward(source: Any) -> Any:
+    """A file of soundfile that is only read on: by itself it seeks after every read, which makes decoders start anew."""
+    import soundfile
+
+    class Onward(soundfile.SoundFile):  # type: ignore[misc]
+        def seekable(self) -> bool:
+            return False
+
+    return Onward(source)
 
 
 def _sample_type(subtype: str) -> str:
@@ -239,7 +250,7 @@ def _run_blocks(data: mmap.mmap, run: Run) -> Iterator[NDArray[np.float32]]:
     from streamvc.audio.mp3 import RunFile
 
     try:
-        file = soundfile.SoundFile(RunFile(data, run))
+        file = _onward(RunFile(data, run))
     except (soundfile.SoundFileError, TypeError, ValueError):
         return
     keep, position = run.sounding(), run.delay

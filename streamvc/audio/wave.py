@@ -168,7 +168,7 @@ def _plain_block(coding: int, channels: int, block: int, bits: int, name: str) -
     if bits not in allowed:
         _refuse(name, f"samples of {bits} bits are impossible in its coding")
     width = (bits + 7) // 8
-    if coding == PCM and block % channels == 0 and width < block // channels <= 4:
+    if coding == PCM and block % channels == 0 and width < block // channels <= 4 and bits % 8:
         width = block // channels  # 20 bits, say, in the upper part of 32
     elif block != width * channels:
         _refuse(name, f"{channels} channels of {bits} bits do not fit into blocks of {block} bytes")
