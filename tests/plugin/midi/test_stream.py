@@ -31,8 +31,8 @@ def test_the_status_runs_on():
 def test_real_time_bytes_stand_anywhere(byte, place):
     data = bytes([0xB0, 1, 3, 1, 4, 1, 5])
     messages = parse(data[:place] + bytes([byte]) + data[place:])
-    assert [message for message in messages if not message.is_realtime] == CONTROL
-    assert [message.bytes() for message in messages if message.is_realtime] == [[byte]]
+    assert [message for message in messages if message.type == "control_change"] == CONTROL
+    assert [message.bytes() for message in messages if message.type != "control_change"] == [[byte]]
 
 
 @pytest.mark.parametrize("byte", [0xF9, 0xFD])
