@@ -35,8 +35,8 @@ WINDOW_SECONDS: Final = 0.25
 
 START_SECONDS: Final = 0.8
 START_WINDOW_SECONDS: Final = 0.05
-"""Devices and servers often hand over what they have kept from before the start, all at once. At first the windows are therefore
-short, so that the delay is nominal before the first second ends."""
+"""Devices and servers often hand over what they have kept from before the start, all at once. At first the windows are
+therefore short, so that the delay is nominal before the first second ends."""
 
 TOLERANCE_SECONDS: Final = 0.002
 """A surplus up to this is left alone."""

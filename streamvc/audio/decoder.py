@@ -143,7 +143,7 @@ def open_sound() -> Opened:
 
 
 def _onward(source: Any) -> Any:
-    """A file of soundfile that is only read on: by itself it seeks after every read, which makes decoders start anew."""
+    """A file that is only read on: soundfile by itself seeks after every read, which makes decoders start anew."""
     import soundfile
 
     class Onward(soundfile.SoundFile):  # type: ignore[misc]

@@ -19,7 +19,12 @@ def chunk(name: bytes, content: bytes, length: int | None = None) -> bytes:
 
 
 def form(
-    coding: int = PCM, channels: int = 1, rate: int = 16_000, bits: int = 16, block: int | None = None, more: bytes = b""
+    coding: int = PCM,
+    channels: int = 1,
+    rate: int = 16_000,
+    bits: int = 16,
+    block: int | None = None,
+    more: bytes = b"",
 ) -> bytes:
     """The content of a fmt chunk."""
     block = channels * ((bits + 7) // 8) if block is None else block

@@ -141,7 +141,8 @@ def test_memory_does_not_grow_with_the_file(tmp_path, name):
         "from streamvc.audio.reader import AudioReader\n"
         "with AudioReader(sys.argv[1]) as reader:\n"
         "    frames = sum(block.shape[1] for block in reader.blocks(16384))\n"
-        "print(frames, *(resource.getrusage(who).ru_maxrss for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)))"
+        "who = (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)\n"
+        "print(frames, *(resource.getrusage(one).ru_maxrss for one in who))"
     )
     held = []
     for seconds in (60, 600):

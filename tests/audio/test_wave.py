@@ -33,7 +33,7 @@ def plain(samples=SHORT, **fields):
 )
 @pytest.mark.parametrize("channels", [1, 2, 5])
 @pytest.mark.parametrize("container", ["WAV", "WAVEX", "RF64"])
-def test_plain_codings_are_read_as_libsndfile_reads_them(save, tmp_path, subtype, sample_type, tolerance, channels, container):
+def test_plain_codings_are_as_libsndfile_reads_them(tmp_path, subtype, sample_type, tolerance, channels, container):
     path = tmp_path / "a.wav"
     samples = np.stack([RAMP * (1 - 0.1 * number) for number in range(channels)], axis=1)
     soundfile.write(path, samples, 16_000, subtype=subtype, format=container)

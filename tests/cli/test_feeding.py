@@ -77,7 +77,8 @@ class TestPaths:
 
     @pytest.mark.parametrize(
         "output",
-        ["in.wav", "./in.wav", "missing/../in.wav", "a/b/../../in.wav", "link.wav", "way/in.wav", "way/no/../in.wav", "hard.wav"],
+        ["in.wav", "./in.wav", "missing/../in.wav", "a/b/../../in.wav"]
+        + ["link.wav", "way/in.wav", "way/no/../in.wav", "hard.wav"],
     )
     def test_no_way_leads_to_overwriting_the_input(self, svc, folder, model, speech, output):
         (folder / "link.wav").symlink_to("in.wav")
@@ -132,7 +133,8 @@ class TestFolders:
     def test_a_damaged_telephony_file_costs_itself_alone(self, svc, folder, model, write_speech):
         write_speech(folder / "in" / "a.wav")
         write_speech(folder / "in" / "z.wav")
-        head = bytes.fromhex("524946462c10000057415645666d74201000000011000100f1f1f1f1f1f1f1f10004100064617461001000 00")
+        head = bytes.fromhex("524946462c10000057415645666d74201000000011000100f1f1f1f1f1f1f1f10004100064617461")
+        head += (4096).to_bytes(4, "little")
         (folder / "in" / "b.wav").write_bytes(head + bytes(4096))
         (folder / "in" / "c.mp3").write_bytes(b"\xff\xfb\x90\x00" * 2000)
         for jobs in (1, 2):
@@ -290,7 +292,7 @@ class TestFaults:
         assert "Traceback" in text
         assert "test_feeding.py" in text
 
-    def test_one_file_that_brings_a_fault_to_light_leaves_the_others(self, svc, folder, model, write_speech, monkeypatch):
+    def test_a_fault_in_one_file_leaves_the_others(self, svc, folder, model, write_speech, monkeypatch):
         from streamvc.plugin import render
 
         for name in ("a", "b", "c"):

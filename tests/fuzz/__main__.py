@@ -49,7 +49,8 @@ def attack(kind: str, first: int, count: int) -> tuple[int, list[tuple[int, str]
     wrong: list[tuple[int, str]] = []
     done, longest, end = 0, 0.0, first + count
     while first < end:
-        command = [sys.executable, "-m", "tests.fuzz", "--work", kind, "--seed", str(first), "--cases", str(end - first)]
+        command = [sys.executable, "-m", "tests.fuzz", "--work", kind]
+        command += ["--seed", str(first), "--cases", str(end - first)]
         process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, bufsize=0)
         assert process.stdout is not None
         begun, rest, died = first, b"", ""

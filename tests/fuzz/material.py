@@ -139,7 +139,8 @@ def damage(random: Generator, data: bytes) -> bytes:
             case 2:
                 body[place : place + 4] = bytes([int(random.choice([0, 1, 0x7F, 0x80, 0xFF]))]) * 4
             case 3:
-                body[place : place + 2] = int(random.choice([0, 1, 2, 16, 255, 256, 32_767, 65_535])).to_bytes(2, "little")
+                number = int(random.choice([0, 1, 2, 16, 255, 256, 32_767, 65_535]))
+                body[place : place + 2] = number.to_bytes(2, "little")
             case 4:
                 del body[place:]
             case 5:

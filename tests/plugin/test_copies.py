@@ -93,7 +93,13 @@ def test_it_tells_voice_and_settings():
 
 @pytest.mark.parametrize(
     ("name", "hint"),
-    [("pitch", "pitch_semitones"), ("mixx", "mix"), ("gate", "gate_db"), ("formants_semitones", "formant_semitones"), ("zzz", "settings are")],
+    [
+        ("pitch", "pitch_semitones"),
+        ("mixx", "mix"),
+        ("gate", "gate_db"),
+        ("formants_semitones", "formant_semitones"),
+        ("zzz", "settings are"),
+    ],
 )
 def test_a_property_that_does_not_exist_is_refused(converter, name, hint):
     with pytest.raises(ConfigError, match=hint) as caught:

@@ -26,21 +26,20 @@ def speech(example_speech):
     return soundfile.read(example_speech, dtype="float32")[0]
 
 
-@pytest.mark.parametrize("huge", [3e38, -3e38, 1e30, 6.5e31, 1e20, 1e6, 2e3])
-@pytest.mark.parametrize("rate", [8_000, 16_000, 48_000])
+@pytest.mark.parametrize(("huge", "rate"), [(3e38, 16_000), (-6.5e31, 48_000), (1e20, 8_000), (2e3, 16_000)])
 def test_one_huge_sample_is_survived(converter, speech, huge, rate):
-    """What comes three seconds later is what comes without it: the same level, to half a decibel."""
-    clean = np.tile(speech[: 2 * RATE], 3)
+    """What comes two seconds later is as loud as what comes without it."""
+    clean = np.tile(speech[RATE : 2 * RATE], 4)
     if rate != RATE:
         import soxr
 
         clean = soxr.resample(clean, RATE, rate)
     hit = clean.copy()
-    hit[rate] = huge
+    hit[rate // 2] = huge
     expected, heard = converter.process(clean, rate), converter.process(hit, rate)
     assert np.isfinite(heard).all()
     assert np.abs(heard).max() < BOUND
-    late = slice(4 * rate, 6 * rate)
+    late = slice(5 * rate // 2, 4 * rate)
     power = [10 * np.log10(np.mean(np.square(samples[late], dtype=np.float64))) for samples in (expected, heard)]
     assert power[1] == pytest.approx(power[0], abs=1.5)
 
@@ -52,7 +51,7 @@ def test_the_highest_gain_over_the_highest_numbers(converter, mix, bypass):
 
     loud = copy.copy(converter)
     loud.mix, loud.bypass, loud.input_gain_db, loud.output_gain_db = mix, bypass, 24.0, 24.0
-    block = np.full((2, RATE), np.finfo(np.float32).max, np.float32)
+    block = np.full((2, RATE // 4), np.finfo(np.float32).max, np.float32)
     block[:, ::3] *= -1
     heard = loud.process(block, RATE)
     assert np.isfinite(heard).all()
@@ -60,7 +59,7 @@ def test_the_highest_gain_over_the_highest_numbers(converter, mix, bypass):
 
 
 @given(seed=st.integers(0, 2**32 - 1), exponent=st.floats(-45, 38), count=st.integers(1, 4000))
-@settings(max_examples=15)
+@settings(max_examples=10)
 def test_noise_of_any_size(converter, seed, exponent, count):
     noise = np.random.default_rng(seed).uniform(-1, 1, count) * 10.0**exponent
     heard = converter.process(noise.astype(np.float32), RATE)
@@ -89,10 +88,9 @@ def test_a_file_with_absurd_samples_is_rendered_to_finite_ones(converter, speech
     assert np.isfinite(heard).all()
 
 
-@pytest.mark.parametrize("amplitude", [0.3, 1.0])
 @pytest.mark.parametrize("kind", ["noise", "square", "impulses", "sine", "direct current"])
-def test_within_full_scale_nothing_comes_out_above_12_db(converter, kind, amplitude):
-    time = np.arange(2 * RATE)
+def test_within_full_scale_nothing_comes_out_above_12_db(converter, kind):
+    time = np.arange(RATE)
     made = {
         "noise": np.random.default_rng(0).uniform(-1, 1, len(time)),
         "square": np.sign(np.sin(time * 0.06)),
@@ -100,5 +98,5 @@ def test_within_full_scale_nothing_comes_out_above_12_db(converter, kind, amplit
         "sine": np.sin(time * 0.05),
         "direct current": np.ones(len(time)),
     }[kind]
-    heard = converter.process((amplitude * made).astype(np.float32), RATE)
+    heard = converter.process(made.astype(np.float32), RATE)
     assert np.abs(heard).max() < 10 ** (12 / 20)
