@@ -77,8 +77,16 @@ class TestPaths:
 
     @pytest.mark.parametrize(
         "output",
-        ["in.wav", "./in.wav", "missing/../in.wav", "a/b/../../in.wav"]
-        + ["link.wav", "way/in.wav", "way/no/../in.wav", "hard.wav"],
+        [
+            "in.wav",
+            "./in.wav",
+            "missing/../in.wav",
+            "a/b/../../in.wav",
+            "link.wav",
+            "way/in.wav",
+            "way/no/../in.wav",
+            "hard.wav",
+        ],
     )
     def test_no_way_leads_to_overwriting_the_input(self, svc, folder, model, speech, output):
         (folder / "link.wav").symlink_to("in.wav")

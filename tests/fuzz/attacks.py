@@ -192,7 +192,7 @@ def midi_bytes(random: Generator, folder: Path) -> str | None:
 
 def _sentence(error: StreamVCError) -> str | None:
     text = str(error)
-    return None if text.endswith(".") and "\n" not in text and len(text) > 20 else f"no plain sentence: {text!r}"
+    return None if text.endswith((".", "?")) and "\n" not in text and len(text) > 20 else f"no plain sentence: {text!r}"
 
 
 ATTACKS: Final[dict[str, Attack]] = {
