@@ -98,7 +98,7 @@ def _samples(random: Generator, wild: bool) -> tuple[Any, bool]:
     samples = np.asarray(samples * 10.0 ** random.uniform(-45, 38.5))
     if samples.size and random.random() < 0.2:
         samples.flat[int(random.integers(samples.size))] = random.choice([np.nan, np.inf, -np.inf, 3e38])
-    with np.errstate(over="ignore"):
+    with np.errstate(over="ignore", invalid="ignore"):
         return samples.astype(random.choice(["float32", "float64", "float16", "int16"])), False
 
 
