@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import sys
 from typing import Any, TextIO
 
@@ -29,6 +28,8 @@ def can_print(text: str, stream: TextIO | None = None) -> bool:
 
 def print_json(value: Any, indent: int | None = None) -> None:
     """Print a value as JSON that is valid in any encoding."""
+    import json
+
     text = json.dumps(value, ensure_ascii=False, indent=indent)
     # Escapes of Python are none of JSON.
     click.echo(text if can_print(text) else json.dumps(value, indent=indent))

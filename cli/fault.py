@@ -3,11 +3,7 @@
 from __future__ import annotations
 
 import os
-import platform
 import sys
-import tempfile
-import time
-import traceback
 from pathlib import Path
 from typing import Final
 
@@ -42,6 +38,12 @@ def describe_fault(error: BaseException) -> str:
 
 
 def _keep(error: BaseException) -> Path | None:
+    # Here, since every start of the command would pay for them.
+    import platform
+    import tempfile
+    import time
+    import traceback
+
     text = "".join(
         [
             f"StreamVC {__version__}, Python {sys.version.split()[0]}, {platform.platform()}\n",
