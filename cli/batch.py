@@ -12,13 +12,14 @@ from dataclasses import dataclass
 from multiprocessing import get_context
 from typing import TYPE_CHECKING, Any
 
+from streamvc.cli.fault import FaultError, debugging, describe_fault
 from streamvc.cli.options import Settings
 from streamvc.cli.plan import Job
 from streamvc.errors import StreamVCError
 
 if TYPE_CHECKING:
-    from streamvc.plugin.adapter import FrameEngine
     from streamvc.plugin.midi.performance import Performance, Score
+    from streamvc.plugin.processor import Processor
     from streamvc.plugin.render import RenderReport
     from streamvc.presets.format import Preset
 
@@ -36,7 +37,7 @@ class Outcome:
 
 def run(
     jobs: Sequence[Job],
-    preset: Preset,
+    preset: Preset | None,
     settings: Settings,
     workers: int,
     progress: Callable[[float], None],
@@ -46,7 +47,7 @@ def run(
 
     Args:
         jobs: in any order of targets, which differ.
-        preset: the voice.
+        preset: the voice; None where the chain of the settings brings one.
         settings: everything else.
         workers: processes; 1 works in this one.
         progress: called with the seconds of audio done since the last call.
@@ -79,33 +80,60 @@ def run(
 class _Renderer:
     """Renders one file after the other; all that is to be loaded is loaded when it is made."""
 
-    def __init__(self, preset: Preset, settings: Settings, score: Score | None) -> None:
+    def __init__(self, preset: Preset | None, settings: Settings, score: Score | None) -> None:
         self._preset, self._settings, self._score = preset, settings, score
-        self._engine = settings.engine(preset)
         self._options = settings.render_options(preset)
+        self._chain: Processor | None = None
+        if settings.chain is not None:
+            self._chain = _chain(settings, preset)
+            return
+        assert preset is not None
+        self._engine = settings.engine(preset)
         if score is not None:
             self._performance(score)
 
     def attempt(self, job: Job, progress: Callable[[float], None]) -> Outcome:
-        from streamvc.plugin.render import render_file
-
-        engine: FrameEngine = self._engine
-        levels = None
         try:
-            if self._score is not None:
-                performance = self._performance(self._score)
-                engine, levels = performance, performance.levels
-            return Outcome(job, report=render_file(job.source, job.target, engine, self._options, progress, levels))
+            return Outcome(job, report=self._render(job, progress))
         except StreamVCError as error:
             return Outcome(job, error=error)
+        except Exception as error:
+            # A fault that one file brings to light is no reason to leave out the others.
+            if debugging():
+                raise
+            return Outcome(job, error=FaultError(f"{job.source}: {describe_fault(error)}"))
+
+    def _render(self, job: Job, progress: Callable[[float], None]) -> RenderReport:
+        from streamvc.plugin.render import render_file, render_processor
+
+        if self._chain is not None:
+            return render_processor(job.source, job.target, self._chain, self._options, progress)
+        if self._score is None:
+            return render_file(job.source, job.target, self._engine, self._options, progress)
+        performance = self._performance(self._score)
+        return render_file(job.source, job.target, performance, self._options, progress, performance.levels)
 
     def _performance(self, score: Score) -> Performance:
+        assert self._preset is not None
         return score.perform(self._settings.converter(self._preset, self._engine.runtime))
+
+
+def _chain(settings: Settings, preset: Preset | None) -> Processor:
+    from streamvc.cli.chains import chain_and_voice
+
+    assert settings.chain is not None
+    chain, converter = chain_and_voice(settings.chain)
+    settings.parameters.check_voice(converter)
+    if converter is not None:
+        if preset is not None:
+            converter.preset = preset
+        settings.parameters.assign_to(converter)
+    return chain
 
 
 def _in_processes(
     jobs: Sequence[Job],
-    task: tuple[Preset, Settings, Score | None],
+    task: tuple[Preset | None, Settings, Score | None],
     workers: int,
     progress: Callable[[float], None],
 ) -> Iterator[Outcome]:
@@ -136,7 +164,7 @@ def _in_processes(
 _worker: dict[str, Any] = {}
 
 
-def _start_worker(task: tuple[Preset, Settings, Score | None], done: Any, stop: Any) -> None:
+def _start_worker(task: tuple[Preset | None, Settings, Score | None], done: Any, stop: Any) -> None:
     # Ctrl-C reaches the whole group of processes; the parent alone decides what it means.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGTERM, lambda number, frame: sys.exit(128 + number))

@@ -25,7 +25,7 @@ def jack(
     Reaches DAWs, mixers and OBS on Linux, with JACK itself or with PipeWire. The ports report the delay, so that hosts
     can make up for it. Keys and view are those of `svc live`. A server that was stopped is waited for.
     """
-    settings = LiveOptions(**options)
+    settings = LiveOptions.from_options(options)
 
     from streamvc.plugin.jack_host import JackHost
 

@@ -26,6 +26,13 @@ def _device_latency(ctx: click.Context, parameter: click.Parameter, value: str) 
 @click.command()
 @click.option("-i", "--input", "input_choice", metavar="DEVICE", help="Index or part of the name (svc devices).")
 @click.option("-o", "--output", "output_choice", metavar="DEVICE", help="Likewise; a virtual cable for other programs.")
+@click.option(
+    "--channel",
+    type=click.IntRange(1, 64),
+    default=1,
+    show_default=True,
+    help="Which channel of the input to hear, from 1.",
+)
 @click.option("--rate", type=click.IntRange(8_000, 192_000), help="Hz.  [default: one that both devices have]")
 @click.option("--block", type=click.IntRange(16, 8192), help="Samples per callback.  [default: 10 ms]")
 @click.option(
@@ -42,6 +49,7 @@ def _device_latency(ctx: click.Context, parameter: click.Parameter, value: str) 
 def live(
     input_choice: str | None,
     output_choice: str | None,
+    channel: int,
     rate: int | None,
     block: int | None,
     device_latency: str | float,
@@ -52,18 +60,19 @@ def live(
     """Speak with another voice: microphone in, loudspeaker or virtual cable out.
 
     Keys, where the terminal has them: 1 to 9 and [ ] choose a voice, the arrows up and down move the pitch, space is
-    bypass, m the dry voice, q ends. So does Ctrl-C. A device that is lost is opened again when it is back. The first
-    channel of the input is used.
+    bypass, m the dry voice, q ends. So does Ctrl-C. A device that is lost is opened again when it is back.
     """
-    settings = LiveOptions(**options)
+    settings = LiveOptions.from_options(options)
 
+    from streamvc.files import check_target
     from streamvc.plugin.live.device import DeviceHost
     from streamvc.plugin.live.recorder import Recorder
-    from streamvc.plugin.staging import check_target
 
     if record_path is not None:
         check_target(record_path, overwrite=overwrite)
-    host = DeviceHost(input_choice, output_choice, sample_rate=rate, block=block, latency=device_latency)
+    host = DeviceHost(
+        input_choice, output_choice, channel=channel, sample_rate=rate, block=block, latency=device_latency
+    )
 
     def title() -> str:
         source, sink = host.names

@@ -19,10 +19,13 @@ from streamvc.cli.quiet import quiet_libraries
 if TYPE_CHECKING:
     from streamvc.plugin.live.host import AudioHost
     from streamvc.plugin.live.recorder import Recorder
+    from streamvc.plugin.live.runner import LiveStatus
     from streamvc.plugin.midi import PresetSwitcher
     from streamvc.plugin.voice_converter import VoiceConverter
 
 _POLL_SECONDS: Final = 0.05
+_LONGEST_START_SECONDS: Final = 30.0
+"""After so long without any sound, time counts all the same, so that a limited session ends."""
 _NOTES = 2
 _NOTE_SECONDS = 10.0
 
@@ -79,20 +82,22 @@ def run_live(
         runner.start()
         if not options.as_json:
             click.echo(title())
-        began = time.monotonic()
-        shown = began
+        stopwatch = Stopwatch()
+        shown = time.monotonic()
         try:
-            while not controls.quit and (options.seconds is None or time.monotonic() - began < options.seconds):
+            while not controls.quit and (options.seconds is None or stopwatch.seconds < options.seconds):
                 for key in keys.read(_POLL_SECONDS):
                     controls.press(key)
                 status = runner.poll()
+                stopwatch.look(status)
                 if time.monotonic() - shown >= view.seconds:
                     shown = time.monotonic()
-                    view.show(shown - began, status, runner.take_peaks(), controls, notes.now(controls, recorder))
+                    peaks = runner.take_peaks()
+                    view.show(stopwatch.seconds, status, peaks, controls, notes.now(controls, recorder))
         except KeyboardInterrupt:
             # The usual way to end a session without a keyboard of its own; everything below still happens.
             pass
-        elapsed = time.monotonic() - began
+        elapsed = stopwatch.seconds
         status, peaks = runner.poll(), runner.take_peaks()
         runner.stop()
         if options.as_json:
@@ -104,6 +109,30 @@ def run_live(
         f"device lost {status.device_losses} times{ending}.",
         err=options.as_json,
     )
+
+
+class Stopwatch:
+    """Counts from the first sound: devices and their servers may take seconds to start.
+
+    Args:
+        clock: seconds.
+    """
+
+    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+        self._clock = clock
+        self._made = clock()
+        self._began: float | None = None
+
+    def look(self, status: LiveStatus) -> None:
+        """Begin to count if sound has come out, or if that has been waited for long enough."""
+        now = self._clock()
+        if self._began is None and (status.statistics.fetched > 0 or now - self._made > _LONGEST_START_SECONDS):
+            self._began = now
+
+    @property
+    def seconds(self) -> float:
+        """Since the first sound; 0 before it."""
+        return 0.0 if self._began is None else self._clock() - self._began
 
 
 class _Notes:

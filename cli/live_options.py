@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, Self, TypeVar
 
 import click
 
+from streamvc.cli.chains import chain_and_voice
 from streamvc.cli.options import model_options
-from streamvc.controls import PITCH_RANGE
+from streamvc.cli.parameters import Parameters, parameter_options
 
 if TYPE_CHECKING:
     from streamvc.plugin.processor import Processor
@@ -31,12 +32,6 @@ def live_options(command: Command) -> Command:
                 metavar="NAME|PATH",
                 multiple=True,
                 help="The voice; several may be given, for the keys to choose from.  [of one: all voices there are]",
-            ),
-            click.option(
-                "--pitch",
-                type=click.FloatRange(*PITCH_RANGE),
-                metavar="SEMITONES",
-                help="Shift the voice's pitch.  [default: the preset's]",
             ),
             click.option(
                 "--chain",
@@ -64,13 +59,15 @@ def live_options(command: Command) -> Command:
                 help="Sound kept in reserve: more delay, fewer drop-outs.  [default: one block and 10 ms]",
             ),
             click.option(
-                "--seconds", type=click.FloatRange(min=0.0, min_open=True), help="Stop after so long.  [default: q]"
+                "--seconds",
+                type=click.FloatRange(min=0.0, min_open=True),
+                help="Stop so long after the first sound.  [default: q]",
             ),
             click.option("--json", "as_json", is_flag=True, help="Print one JSON object a second."),
         ]
     ):
         command = option(command)
-    return model_options(command)
+    return parameter_options("the preset's")(model_options(command))
 
 
 @dataclass(frozen=True)
@@ -78,7 +75,6 @@ class LiveOptions:
     """The values of `live_options`."""
 
     presets: tuple[str, ...]
-    pitch: float | None
     chain_path: Path | None
     midi_port: str | None
     map_path: Path | None
@@ -89,6 +85,13 @@ class LiveOptions:
     as_json: bool
     backend: str
     weights: Path | None
+    parameters: Parameters = field(default_factory=Parameters)
+
+    @classmethod
+    def from_options(cls, options: dict[str, Any]) -> Self:
+        """Gather what click passes to a command."""
+        parameters = Parameters.from_options(options)
+        return cls(**options, parameters=parameters)
 
     def __post_init__(self) -> None:
         if not self.presets and self.chain_path is None:
@@ -113,12 +116,13 @@ class LiveOptions:
             )
             processor: Processor | None = converter
         else:
-            processor, converter = _chain(self.chain_path)
+            processor, converter = chain_and_voice(self.chain_path)
+            self.parameters.check_voice(converter)
             if converter is not None and self.presets:
                 converter.preset = self.presets[0]
         assert processor is not None
-        if converter is not None and self.pitch is not None:
-            converter.pitch_semitones = self.pitch
+        if converter is not None:
+            self.parameters.assign_to(converter)
         return processor, converter
 
     def voices(self, converter: VoiceConverter | None) -> list[Preset]:
@@ -137,21 +141,3 @@ class LiveOptions:
         found = [entry.preset for entry in list_presets() if entry.preset is not None]
         fitting = [preset for preset in found if preset.model == own.model]
         return fitting if own.name in [preset.name for preset in fitting] else [own, *fitting]
-
-
-def _chain(path: Path) -> tuple[Processor, VoiceConverter | None]:
-    from streamvc.plugin.chain_file import load_chain
-    from streamvc.plugin.voice_converter import VoiceConverter
-
-    chain = load_chain(path)
-    return chain, next((element for element in _leaves(chain) if isinstance(element, VoiceConverter)), None)
-
-
-def _leaves(element: Any) -> Iterator[Any]:
-    try:
-        parts = list(element)
-    except TypeError:
-        yield element
-        return
-    for part in parts:
-        yield from _leaves(part)

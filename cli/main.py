@@ -1,7 +1,8 @@
 """The `svc` command: finds the sub-command, runs it, and says in one sentence what went wrong.
 
 Exit codes: 0 success, 1 an unexpected fault, 2 a misused command line, 130 an interrupt, 143 a termination; the others
-belong to the errors of `streamvc.errors`. With SVC_DEBUG=1 in the environment every error shows its traceback.
+belong to the errors of `streamvc.errors`. With SVC_DEBUG=1 in the environment every error shows its traceback;
+without, that of an unexpected one is kept in a file.
 """
 
 from __future__ import annotations
@@ -17,6 +18,8 @@ from typing import NoReturn
 import click
 
 from streamvc import __version__
+from streamvc.cli.console import never_fail_to_print
+from streamvc.cli.fault import debugging, describe_fault
 from streamvc.errors import StreamVCError
 
 COMMANDS = {
@@ -64,7 +67,8 @@ def main(arguments: Sequence[str] | None = None) -> NoReturn:
     Args:
         arguments: instead of those in `sys.argv`.
     """
-    debug = os.environ.get("SVC_DEBUG", "") not in ("", "0")
+    debug = debugging()
+    never_fail_to_print()
     # As an exception, a termination passes through the same `finally` blocks as an interrupt, and leaves no half files.
     signal.signal(signal.SIGTERM, _terminate)
     try:
@@ -88,11 +92,7 @@ def main(arguments: Sequence[str] | None = None) -> NoReturn:
     except Exception as error:
         if debug:
             raise
-        click.echo(
-            f"Error: an unexpected {type(error).__name__} ({error}): this is a fault of the program; "
-            "please report it with what SVC_DEBUG=1 shows.",
-            err=True,
-        )
+        click.echo(f"Error: {describe_fault(error)}", err=True)
         sys.exit(1)
     sys.exit(result if isinstance(result, int) else 0)
 

@@ -99,9 +99,9 @@ def learn(port: str | None, output: Path, timeout: float, overwrite: bool) -> No
 
     An empty answer goes on to the next question. The map is written at the end, all of it or nothing.
     """
+    from streamvc.files import check_target
     from streamvc.plugin.midi import MidiInput
     from streamvc.plugin.midi.learn import Learner
-    from streamvc.plugin.staging import check_target
 
     check_target(output, overwrite=overwrite)
     learner = Learner(output.parent)

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
-from streamvc.controls import FORMANT_RANGE, INTONATION_RANGE, PITCH_RANGE, SOURCE_PITCH_RANGE
+from streamvc.cli.parameters import Parameters, parameter_options
 from streamvc.plugin.formats import BIT_DEPTHS
 
 if TYPE_CHECKING:
@@ -44,94 +44,68 @@ def model_options(command: Command) -> Command:
     return command
 
 
-def voice_options(command: Command) -> Command:
-    """How the voice is played and the result is written: what `Settings.from_options` takes."""
-    for option in reversed(
-        [
-            click.option(
-                "--pitch",
-                type=click.FloatRange(*PITCH_RANGE),
-                metavar="SEMITONES",
-                help="Shift the voice's pitch.  [default: the preset's]",
-            ),
-            click.option(
-                "--formant",
-                type=click.FloatRange(*FORMANT_RANGE),
-                metavar="SEMITONES",
-                help="Shift its formants; up sounds smaller.  [default: the preset's]",
-            ),
-            click.option(
-                "--intonation",
-                type=click.FloatRange(*INTONATION_RANGE),
-                default=1.0,
-                show_default=True,
-                metavar="FACTOR",
-                help="Movement of the pitch: 0 is a monotone.",
-            ),
-            click.option(
-                "--source-pitch",
-                type=click.FloatRange(*SOURCE_PITCH_RANGE),
-                metavar="HZ",
-                help="Average pitch of the source.  [default: found while listening]",
-            ),
-            click.option(
-                "--mix",
-                type=click.FloatRange(0.0, 1.0),
-                default=1.0,
-                show_default=True,
-                metavar="SHARE",
-                help="0 is the source alone, 1 the voice alone.",
-            ),
-            click.option(
-                "--gain",
-                type=click.FloatRange(-60.0, 24.0),
-                metavar="DB",
-                help="Output gain.  [default: the preset's]",
-            ),
-            click.option(
-                "--format",
-                "format_",
-                type=click.Choice(list(BIT_DEPTHS)),
-                help="Format of the output.  [default: by the output's ending, or as the input]",
-            ),
-            click.option(
-                "--bit-depth",
-                type=click.Choice(["16", "24", "32", "32f"]),
-                help="Of wav (16, 24, 32 = floating point), flac and aiff (16, 24).  [default: as the input]",
-            ),
-            click.option("--overwrite", is_flag=True, help="Replace existing output files."),
-            click.option(
-                "--keep-latency",
-                is_flag=True,
-                help="Leave the algorithmic delay in the output, as a host without compensation would record it.",
-            ),
-        ]
-    ):
-        command = option(command)
-    return command
+def voice_options(own: str = "the preset's") -> Callable[[Command], Command]:
+    """How the voice is played and the result is written: what `Settings.from_options` takes.
+
+    Args:
+        own: see `parameter_options`.
+    """
+
+    def decorate(command: Command) -> Command:
+        for option in reversed(
+            [
+                click.option(
+                    "--channel",
+                    type=click.IntRange(1, 8),
+                    metavar="NUMBER",
+                    help="Hear this channel of the input alone, from 1.  [default: the average of all]",
+                ),
+                click.option(
+                    "--format",
+                    "format_",
+                    type=click.Choice(list(BIT_DEPTHS)),
+                    help="Format of the output.  [default: by the output's ending, or as the input]",
+                ),
+                click.option(
+                    "--bit-depth",
+                    type=click.Choice(["16", "24", "32", "32f"]),
+                    help="Bits of a sample: 16 or 24 (wav, flac, aiff), or 32, also written 32f: floating point, which "
+                    "keeps what is beyond full scale (wav).  [default: as the input]",
+                ),
+                click.option("--overwrite", is_flag=True, help="Replace existing output files."),
+                click.option(
+                    "--keep-latency",
+                    is_flag=True,
+                    help="Leave the algorithmic delay in the output, as a host without compensation would record it.",
+                ),
+            ]
+        ):
+            command = option(command)
+        return parameter_options(own)(command)
+
+    return decorate
 
 
 @dataclass(frozen=True)
 class Settings:
     """The values of `voice_options` and `model_options`."""
 
-    pitch: float | None
-    formant: float | None
-    intonation: float
-    source_pitch: float | None
-    mix: float
-    gain: float | None
-    format: str | None
-    bit_depth: int | None
-    overwrite: bool
-    keep_latency: bool
-    backend: str
-    weights: Path | None
+    parameters: Parameters = field(default_factory=Parameters)
+    channel: int | None = None
+    format: str | None = None
+    bit_depth: int | None = None
+    overwrite: bool = False
+    keep_latency: bool = False
+    backend: str = "auto"
+    weights: Path | None = None
+    chain: Path | None = None
 
     @classmethod
     def from_options(cls, *, format_: str | None, bit_depth: str | None, **options: Any) -> Settings:
         """Gather what click passes to a command."""
-        return cls(format=format_, bit_depth=int(bit_depth.rstrip("f")) if bit_depth else None, **options)
+        parameters = Parameters.from_options(options)
+        depth = int(bit_depth.rstrip("f")) if bit_depth else None
+        return cls(parameters, format=format_, bit_depth=depth, **options)
 
     def engine(self, preset: Preset) -> Engine:
         """Load the model and give it the preset's voice.
@@ -146,14 +120,9 @@ class Settings:
         from streamvc.plugin.voice_converter import make_engine
         from streamvc.runtimes import load_runtime
 
-        controls = preset.controls()
-        controls = replace(
-            controls,
-            pitch_semitones=controls.pitch_semitones if self.pitch is None else self.pitch,
-            formant_semitones=controls.formant_semitones if self.formant is None else self.formant,
-            intonation=self.intonation,
-            source_pitch_hz=self.source_pitch,
-        )
+        given = self.parameters.given
+        names = ("pitch_semitones", "formant_semitones", "intonation", "source_pitch_hz")
+        controls = replace(preset.controls(), **{name: given[name] for name in names if name in given})
         return make_engine(preset, load_runtime(self.backend, self.weights), controls)
 
     def converter(self, preset: Preset, runtime: Runtime) -> VoiceConverter:
@@ -165,26 +134,22 @@ class Settings:
         """
         from streamvc.plugin.voice_converter import VoiceConverter
 
-        return VoiceConverter(
-            preset,
-            pitch_semitones=self.pitch,
-            formant_semitones=self.formant,
-            intonation=self.intonation,
-            source_pitch_hz=self.source_pitch,
-            mix=self.mix,
-            output_gain_db=self.gain,
-            runtime=runtime,
-        )
+        return VoiceConverter(preset, runtime=runtime, **self.parameters.given)
 
-    def render_options(self, preset: Preset) -> RenderOptions:
+    def render_options(self, preset: Preset | None) -> RenderOptions:
         """The part of the settings that is about files."""
         from streamvc.plugin.render import RenderOptions
 
+        given = self.parameters.given
+        names = ("mix", "input_gain_db", "output_gain_db", "gate_db", "bypass")
+        levels = {name: given[name] for name in names if name in given}
+        if preset is not None:
+            levels.setdefault("output_gain_db", preset.gain)
         return RenderOptions(
-            mix=self.mix,
-            output_gain_db=preset.gain if self.gain is None else self.gain,
+            channel=self.channel,
             format=self.format,
             bit_depth=self.bit_depth,
             overwrite=self.overwrite,
             keep_latency=self.keep_latency,
+            **levels,
         )

@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from importlib.util import find_spec
 from pathlib import Path
 
 from streamvc.errors import AudioError, ConfigError, OutputError
-from streamvc.plugin.formats import FORMAT_OF_SUFFIX
+from streamvc.files import resolved
+from streamvc.plugin.formats import EXTRA_HINT, EXTRA_SUFFIXES, FORMAT_OF_SUFFIX, READ_SUFFIXES
+
+LeftOut = Callable[[Path, str], object]
+"""Takes a file or folder that is not rendered, and why."""
 
 
 @dataclass(frozen=True)
@@ -24,7 +29,15 @@ class Job:
     target: Path
 
 
-def plan(inputs: Sequence[Path], output: Path | None, voice: str, format_: str | None = None) -> list[Job]:
+def plan(
+    inputs: Sequence[Path],
+    output: Path | None,
+    voice: str,
+    format_: str | None = None,
+    *,
+    into_folder: bool = False,
+    on_left_out: LeftOut | None = None,
+) -> list[Job]:
     """Find the audio files and name their outputs.
 
     One file goes to `output`, or into it if that is a folder. Several files, and the files of a folder with its
@@ -36,6 +49,8 @@ def plan(inputs: Sequence[Path], output: Path | None, voice: str, format_: str |
         output: a file or folder, to be made if need be.
         voice: for the names.
         format_: of the outputs; None keeps each input's.
+        into_folder: whether `output` is a folder, be it there or not.
+        on_left_out: called for every file of a folder that looks like audio and is not rendered.
 
     Raises:
         AudioError: a folder holds no audio file.
@@ -43,18 +58,22 @@ def plan(inputs: Sequence[Path], output: Path | None, voice: str, format_: str |
         OutputError: a folder is needed and `output` is a file.
     """
     alone = len(inputs) == 1 and not inputs[0].is_dir()
-    if alone and output is not None and not _means_folder(output):
+    into_folder = into_folder or (output is not None and _means_folder(output))
+    if alone and output is not None and not into_folder:
         return [Job(inputs[0], output)]
-    if output is not None and (output.is_file() or (len(inputs) > 1 and output.suffix.lower() in FORMAT_OF_SUFFIX)):
+    if output is not None and (output.is_file() or (
+        len(inputs) > 1 and not into_folder and output.suffix.lower() in FORMAT_OF_SUFFIX
+    )):
         raise OutputError(f"Several files cannot all be written to {output}: give a folder to -o.")
     jobs = []
     for source in inputs:
         if source.is_dir():
             folder = output or source.resolve().with_name(f"{source.resolve().name}-{voice}")
-            found = list(_walk(source, leave_out=folder))
+            found = list(_walk(source, folder, on_left_out or (lambda path, why: None)))
             if not found:
                 raise AudioError(
-                    f"The folder {source} holds no audio files: give another one, or the files themselves."
+                    f"The folder {source} holds no audio files that can be read: give another one, or the files "
+                    "themselves."
                 )
             jobs += [Job(path, _named(folder / path.relative_to(source), path.stem, format_)) for path in found]
         else:
@@ -79,27 +98,64 @@ def _named(path: Path, stem: str, format_: str | None) -> Path:
     return path.with_name(stem + suffix)
 
 
-def _walk(folder: Path, leave_out: Path) -> Iterator[Path]:
-    """The audio files below a folder in order of their names, without those in another folder within."""
-    leave_out = leave_out.resolve()
-    for parent, folders, files in os.walk(folder):
+def _walk(folder: Path, results: Path, on_left_out: LeftOut) -> Iterator[Path]:
+    """The audio files below a folder in order of their names, without those in the folder of the results within."""
+    results = resolved(results)
+    for parent, folders, files in os.walk(folder, onerror=lambda error: on_left_out(*_unreadable(error))):
         here = Path(parent)
-        folders[:] = sorted(
-            name for name in folders if not name.startswith(".") and (here / name).resolve() != leave_out
-        )
+        for name in sorted(folders):
+            if name.startswith("."):
+                folders.remove(name)
+            elif why := _folder_is_left_out(here / name, results):
+                folders.remove(name)
+                on_left_out(here / name, why)
+        folders.sort()
         for name in sorted(files):
-            if not name.startswith(".") and Path(name).suffix.lower() in FORMAT_OF_SUFFIX:
+            reason = _is_left_out(here / name)
+            if reason is None:
                 yield here / name
+            elif reason:
+                on_left_out(here / name, reason)
+
+
+def _unreadable(error: OSError) -> tuple[Path, str]:
+    return Path(error.filename), f"it cannot be read ({error.strerror})"
+
+
+def _folder_is_left_out(path: Path, results: Path) -> str:
+    """Why a folder is not looked into, or nothing."""
+    if path.is_symlink():
+        return "it is a link to a folder; name it as an input of its own"
+    return "it is where the results go" if resolved(path) == results else ""
+
+
+def _is_left_out(path: Path) -> str | None:
+    """Why a file is not rendered; nothing where it does not look like audio, and None where it is rendered."""
+    suffix = path.suffix.lower()
+    if suffix not in READ_SUFFIXES | EXTRA_SUFFIXES:
+        return ""
+    if path.name.startswith("."):
+        return "it is hidden"
+    if suffix in EXTRA_SUFFIXES and find_spec("av") is None:
+        return f"its format needs an optional package: {EXTRA_HINT}"
+    return None
 
 
 def _check_distinct(jobs: Sequence[Job]) -> None:
     taken: dict[str, Path] = {}
     for job in jobs:
         # Without regard to case, as some file systems have none.
-        key = os.path.abspath(job.target).casefold()
+        key = str(resolved(job.target)).casefold()
         if key in taken:
             raise ConfigError(
                 f"{taken[key]} and {job.source} would both be written to {job.target}: render them into different "
                 "folders."
             )
         taken[key] = job.source
+    sources = {str(resolved(job.source)) for job in jobs}
+    for job in jobs:
+        where = str(resolved(job.target))
+        if where in sources and where != str(resolved(job.source)):
+            raise OutputError(
+                f"{job.target}, the output for {job.source}, is itself one of the inputs: choose another folder."
+            )

@@ -2,49 +2,22 @@
 
 from __future__ import annotations
 
-import json
 import math
+import os
 from datetime import date
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
+from streamvc.cli.console import can_print, print_json
+from streamvc.cli.several import SeveralValues
+
 if TYPE_CHECKING:
     from streamvc.presets.format import Preset
     from streamvc.presets.store import PresetInfo
 
 NOTES = ("C", "C#", "D", "D#", "E", "F", "F#", "G", "G#", "A", "A#", "B")
-
-
-class SeveralValues(click.Command):
-    """A command whose `multiple` options may take several values each: `--from a b` means `--from a --from b`."""
-
-    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
-        """Repeat the option's name before each further value, then parse as usual."""
-        repeatable = {
-            name
-            for parameter in self.params
-            if isinstance(parameter, click.Option) and parameter.multiple
-            for name in parameter.opts
-        }
-        spread: list[str] = []
-        option: str | None = None
-        first = False
-        for position, argument in enumerate(args):
-            if argument == "--":
-                spread += args[position:]
-                break
-            if argument.startswith("-") and argument != "-":
-                name, attached, _ = argument.partition("=")
-                option = name if name in repeatable else None
-                first = not attached
-            elif option is not None:
-                if not first:
-                    spread.append(option)
-                first = False
-            spread.append(argument)
-        return super().parse_args(ctx, spread)
 
 
 @click.group()
@@ -94,10 +67,14 @@ def create(
     \b
     svc preset create bob --from bob.wav more-of-bob.flac --licence CC-BY-4.0
     """
+    from streamvc.files import refuse_to_overwrite
     from streamvc.presets.create import create_preset
 
     _check_free(name, output, overwrite)  # before the work, not after it
-    source = source or ", ".join(path.name for path in recordings)
+    if output is not None:
+        refuse_to_overwrite(output, *recordings)
+    # A name that is no text has to become one before it is kept.
+    source = source or ", ".join(os.fsencode(path.name).decode("utf-8", "replace") for path in recordings)
     made = create_preset(name, recordings, weights, source=source, created=date.today().isoformat(), **meta)
     for warning in made.warnings:
         click.echo(f"Warning: {warning}", err=True)
@@ -113,7 +90,7 @@ def list_command(as_json: bool) -> None:
 
     entries = sorted(list_presets(), key=_by_pitch)
     if as_json:
-        click.echo(json.dumps([_record(entry) for entry in entries], ensure_ascii=False, indent=2))
+        print_json([_record(entry) for entry in entries], indent=2)
         return
     rows = [("NAME", "SEX", "PITCH", "", "KIND", "ORIGIN", "DESCRIPTION")]
     for entry in entries:
@@ -143,7 +120,7 @@ def show(name_or_path: str, as_json: bool) -> None:
 
     voice = resolve(name_or_path)
     if as_json:
-        click.echo(json.dumps(_facts(voice), ensure_ascii=False, indent=2))
+        print_json(_facts(voice), indent=2)
         return
     facts = {
         "name": voice.name,
@@ -193,12 +170,60 @@ def blend(
 
 @preset.command()
 @click.argument("name")
-@click.confirmation_option("--yes", prompt="Delete this voice for good?")
-def delete(name: str) -> None:
+@click.option("--yes", is_flag=True, help="Do not ask.")
+def delete(name: str, yes: bool) -> None:
     """Delete one of your own voices."""
-    from streamvc.presets.store import delete_from_store
+    from streamvc.presets.store import delete_from_store, own_file
 
+    path = own_file(name)
+    if not yes:
+        click.confirm(f"Delete {path} for good?", abort=True)
     click.echo(f"Deleted {delete_from_store(name)}")
+
+
+@preset.command()
+@click.argument("name")
+@click.argument("new_name")
+@click.option("--overwrite", is_flag=True, help="Replace a voice of the new name.")
+def rename(name: str, new_name: str, overwrite: bool) -> None:
+    """Give one of your own voices another name."""
+    from streamvc.presets.store import rename_in_store
+
+    click.echo(f"{name} is now {new_name}, in {rename_in_store(name, new_name, overwrite=overwrite)}")
+
+
+@preset.command()
+@click.argument("name_or_path")
+@click.option(
+    "-o", "--output", type=click.Path(path_type=Path), help="The file to write.  [default: NAME.npz in this folder]"
+)
+@click.option("--overwrite", is_flag=True, help="Replace an existing file.")
+def export(name_or_path: str, output: Path | None, overwrite: bool) -> None:
+    """Write a voice to a file, to be kept elsewhere or given to somebody."""
+    from streamvc.presets.store import resolve
+
+    voice = resolve(name_or_path)
+    path = voice.save(output or Path(f"{voice.name}.npz"), overwrite=overwrite)
+    click.echo(f"{voice.name} written to {path}")
+
+
+@preset.command()
+@click.argument("name_or_path")
+@click.option(
+    "--speech",
+    metavar="FILE",
+    required=True,
+    type=click.Path(path_type=Path),
+    help="What to hear in the voice, such as examples/speech.wav of the repository, or a recording of yours.",
+)
+@click.option("-o", "--output", type=click.Path(path_type=Path), help="Write it to this file and do not play it.")
+@click.option("--overwrite", is_flag=True, help="Replace an existing file.")
+def audition(name_or_path: str, speech: Path, output: Path | None, overwrite: bool) -> None:
+    """Hear a voice: ten seconds of a recording, through the loudspeaker or into a file."""
+    from streamvc.cli.audition import hear
+    from streamvc.presets.store import resolve
+
+    click.echo(hear(resolve(name_or_path), speech, output, overwrite=overwrite))
 
 
 def note_of(hz: float) -> str:
@@ -257,4 +282,5 @@ def _record(entry: PresetInfo) -> dict[str, Any]:
 
 
 def _clipped(text: str, width: int) -> str:
-    return text if len(text) <= width else f"{text[: width - 1]}…"
+    more = "…" if can_print("…") else "..."
+    return text if len(text) <= width else f"{text[: width - len(more)]}{more}"

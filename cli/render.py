@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 import time
 from pathlib import Path
@@ -18,15 +19,23 @@ if TYPE_CHECKING:
 
 
 @click.command()
-@click.argument("inputs", metavar="INPUT...", nargs=-1, required=True, type=click.Path(path_type=Path))
-@click.option("-p", "--preset", "preset_name", metavar="NAME|PATH", required=True, help="The voice (svc preset list).")
+@click.argument("inputs", metavar="INPUT...", nargs=-1, required=True, type=click.Path(path_type=Path, allow_dash=True))
+@click.option("-p", "--preset", "preset_name", metavar="NAME|PATH", help="The voice (svc preset list).")
 @click.option(
     "-o",
     "--output",
-    type=click.Path(path_type=Path),
-    help="File for one input, folder for several.  [default: beside each input, named after the voice]",
+    metavar="PATH",
+    help="File for one input, folder for several or with a / at its end; - is standard output.  [default: beside each "
+    "input, named after the voice]",
 )
-@voice_options
+@voice_options()
+@click.option(
+    "--chain",
+    "chain_path",
+    metavar="FILE",
+    type=click.Path(path_type=Path),
+    help="A chain of effects in a TOML file, the voice among them.",
+)
 @click.option(
     "-j", "--jobs", "workers", type=click.IntRange(1), default=1, show_default=True, help="Files at the same time."
 )
@@ -47,8 +56,9 @@ def render(
     ctx: click.Context,
     /,
     inputs: tuple[Path, ...],
-    preset_name: str,
-    output: Path | None,
+    preset_name: str | None,
+    output: str | None,
+    chain_path: Path | None,
     workers: int,
     midi_path: Path | None,
     map_path: Path | None,
@@ -57,20 +67,87 @@ def render(
 ) -> None:
     """Render INPUT (audio files, or folders of them) in the voice of a preset.
 
-    The output is as long as the input and aligned with it, at the same rate and with the same channels. Reads and
+    The output is as long as the input and aligned with it, at the same rate and with the same channels. Reads wav,
+    flac, aiff, ogg, opus, mp3 and more, and with pip install 'streamvc[formats]' m4a, aac, webm, mp4 and their kind;
     writes wav, flac, aiff, ogg and mp3 (which pads its audio by some milliseconds). Files that cannot be rendered are
-    reported and the others are rendered all the same; the exit code is 0 only if all went well.
+    reported and the others are rendered all the same; the exit code is 0 only if all went well. With - as INPUT, a
+    file is read from standard input.
 
     With --midi, PRESET is the voice at the beginning, and the messages of the file take effect at their own times, to
-    the frame of 20 ms.
+    the frame of 20 ms. With --chain, PRESET and the options of the voice are for the first voice of the chain.
     """
+    from streamvc.cli.pipes import PIPE, piped
+    from streamvc.files import refuse_to_overwrite
     from streamvc.presets.store import resolve
 
-    settings = Settings.from_options(**options)
-    preset = resolve(preset_name)
+    settings = Settings.from_options(**options, chain=chain_path)
+    if preset_name is None and chain_path is None:
+        raise click.UsageError("Give a voice with --preset (svc preset list) or a chain with --chain.")
+    if chain_path is not None and midi_path is not None:
+        raise click.UsageError("--midi plays a voice alone: leave --chain or --midi out.")
+    if chain_path is not None and (settings.backend != "auto" or settings.weights is not None):
+        raise click.UsageError("--backend and --weights do not reach into a --chain: leave them out.")
+    preset = None if preset_name is None else resolve(preset_name)
     score = _score(midi_path, map_path)
-    jobs = plan(inputs, output, preset.name, settings.format)
-    ctx.exit(render_jobs(jobs, preset, settings, workers, as_json, score))
+    target, into_folder = output_place(output)
+    check_ending(target, settings.format)
+    if PIPE in inputs and (len(inputs) > 1 or target is None or into_folder):
+        raise click.UsageError("Standard input is one file: give its output with -o FILE, or -o - for standard output.")
+    if target == PIPE and (len(inputs) > 1 or inputs[0].is_dir()):
+        raise click.UsageError("Standard output takes one file: give a folder with -o.")
+    if target == PIPE and settings.format not in (None, "wav"):
+        raise click.UsageError("Standard output takes WAV: leave --format out, or give a file with -o.")
+
+    with piped(inputs[0], target) as (first, place):
+        name = preset.name if preset is not None else chain_path.stem if chain_path is not None else ""
+        jobs = plan(
+            [first, *inputs[1:]], place, name, settings.format, into_folder=into_folder, on_left_out=_left_out(as_json)
+        )
+        protected = [path for path in (midi_path, map_path, chain_path) if path is not None]
+        if preset_name is not None and Path(preset_name).is_file():
+            protected.append(Path(preset_name))
+        for job in jobs:
+            refuse_to_overwrite(job.target, *protected)
+        code = render_jobs(jobs, preset, settings, workers, as_json, score)
+    ctx.exit(code)
+
+
+def output_place(output: str | None) -> tuple[Path | None, bool]:
+    """The path that -o names, and whether it is a folder by its last character: paths forget that."""
+    if output is None:
+        return None, False
+    return Path(output), output.endswith((os.sep, "/"))
+
+
+def check_ending(target: Path | None, form: str | None) -> None:
+    """Ask whether a name that says another format than the option is meant so; where nobody can be asked, refuse it.
+
+    Raises:
+        click.UsageError: nobody can be asked.
+        click.Abort: the answer was no.
+    """
+    from streamvc.plugin.formats import FORMAT_OF_SUFFIX
+
+    if target is None or form is None:
+        return
+    named = FORMAT_OF_SUFFIX.get(target.suffix.lower())
+    if named in (None, form):
+        return
+    contradiction = f"{target} is named as {named}, and --format says {form}"
+    if not sys.stdin.isatty():
+        raise click.UsageError(f"{contradiction}: change one of them.")
+    click.confirm(f"{contradiction}. Write {form} under this name?", abort=True, err=True)
+
+
+def _left_out(as_json: bool) -> Any:
+    from streamvc.cli.console import print_json
+
+    def tell(path: Path, why: str) -> None:
+        if as_json:
+            print_json({"input": str(path), "left_out": why})
+        click.echo(f"Left out: {path} ({why}).", err=True)
+
+    return tell
 
 
 def _score(midi_path: Path | None, map_path: Path | None) -> Score | None:
@@ -82,12 +159,15 @@ def _score(midi_path: Path | None, map_path: Path | None) -> Score | None:
     from streamvc.plugin.midi.file import read_midi_file
     from streamvc.plugin.midi.performance import Score
 
-    return Score(load_map(map_path), read_midi_file(midi_path))
+    def warn(sentence: str) -> None:
+        click.echo(f"Warning: {sentence}", err=True)
+
+    return Score(load_map(map_path), read_midi_file(midi_path, warn))
 
 
 def render_jobs(
     jobs: list[Job],
-    preset: Preset,
+    preset: Preset | None,
     settings: Settings,
     workers: int = 1,
     as_json: bool = False,
@@ -106,7 +186,7 @@ def render_jobs(
     hold_back = sys.stderr.isatty() and not as_json
     outcomes: list[Outcome] = []
     label = jobs[0].source.name if len(jobs) == 1 else f"{len(jobs)} files"
-    with report.progress_bar(report.total_seconds(jobs), label) as progress:
+    with report.progress_bar(jobs, label) as progress:
         for outcome in run(jobs, preset, settings, workers, progress, score):
             outcomes.append(outcome)
             if not hold_back:

@@ -2,31 +2,40 @@
 
 from __future__ import annotations
 
-import json
 import math
 import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
 from streamvc.cli.batch import Outcome
+from streamvc.cli.console import print_json
 from streamvc.cli.plan import Job
 
 if TYPE_CHECKING:
     from streamvc.plugin.render import RenderReport
 
 
+_BYTES_A_SECOND = 16_000
+_CANCELLED_DB = 15.0
+"""Channels of one voice add up, and those of two people lose 3 dB; so much is lost only where one inverts the other."""
+
+
 @contextmanager
-def progress_bar(total_seconds: float, label: str) -> Iterator[Callable[[float], None]]:
+def progress_bar(jobs: list[Job], label: str) -> Iterator[Callable[[float], None]]:
     """A bar on the terminal's error output with the speed as a multiple of real time; none if that is no terminal.
+
+    Its length is what the files are guessed to last, since only decoding them would tell.
 
     Yields:
         A function that takes the seconds of audio done since its last call.
     """
-    if not sys.stderr.isatty() or total_seconds <= 0.0:
+    total_seconds = sum(guessed_seconds(job.source) for job in jobs) if sys.stderr.isatty() else 0.0
+    if total_seconds <= 0.0:
         yield lambda seconds: None
         return
     began, done = time.perf_counter(), 0.0
@@ -47,31 +56,41 @@ def progress_bar(total_seconds: float, label: str) -> Iterator[Callable[[float],
         yield update
 
 
-def total_seconds(jobs: list[Job]) -> float:
-    """The length of all sources that can be opened; the others will say what is wrong when their turn comes."""
+def guessed_seconds(path: Path) -> float:
+    """About how long a file lasts: exact for plain WAV files, by its size for others, 0 for what cannot be opened."""
+    from streamvc.audio.wave import read_header
     from streamvc.errors import StreamVCError
-    from streamvc.plugin.audio_input import AudioInput
 
-    total = 0.0
-    for job in jobs:
-        try:
-            with AudioInput(job.source) as audio:
-                total += audio.seconds
-        except StreamVCError:
-            continue
-    return total
+    try:
+        with path.open("rb") as stream:
+            header = read_header(stream, str(path))
+            return header.frames / header.rate if header.plain else header.length / _BYTES_A_SECOND
+    except StreamVCError:
+        return path.stat().st_size / _BYTES_A_SECOND
+    except OSError:
+        return 0.0
 
 
 def describe(outcome: Outcome, as_json: bool) -> None:
     """Print one outcome: a line or a JSON object to the output, an error as a sentence to the error output."""
     report, error = outcome.report, outcome.error
     if as_json:
-        click.echo(json.dumps(_as_dict(outcome)))
+        print_json(_as_dict(outcome))
     elif report is not None:
         click.echo(f"{report.source} -> {report.output}  {report.seconds:.1f} s, {report.speed:.1f} x real time")
     if error is not None:
         click.echo(f"Error: {error}", err=True)
-    if report is not None and report.clipped:
+    if report is None:
+        return
+    for note in report.notes:
+        click.echo(f"Note: {report.source}: {note}.", err=True)
+    if report.cancellation_db > _CANCELLED_DB:
+        click.echo(
+            f"Warning: the channels of {report.source} cancel each other when they are averaged "
+            f"({report.cancellation_db:.0f} dB are lost): choose one of them with --channel 1.",
+            err=True,
+        )
+    if report.clipped:
         click.echo(
             f"Warning: {report.output} had {report.clipped} samples beyond full scale, which were limited to it: "
             f"{_advice(report)}.",
@@ -109,6 +128,7 @@ def _as_dict(outcome: Outcome) -> dict[str, object]:
         "latency_samples": report.latency.samples,
         "clipped_samples": report.clipped,
         "peak": round(report.peak, 6),
+        "notes": list(report.notes),
         "elapsed_seconds": round(report.elapsed, 3),
         "x_realtime": round(report.speed, 2),
     }

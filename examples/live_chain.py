@@ -14,16 +14,21 @@ import sys
 import time
 
 import numpy as np
-import sounddevice
 from pedalboard import Compressor, NoiseGate, Reverb
 
+from streamvc.errors import RuntimeUnavailableError
 from streamvc.plugin import EffectChain, VoiceConverter
+from streamvc.plugin.live.devices import load_sounddevice
 
 RATE = 48_000
 BLOCK = 960
 
 
 def main(seconds: float | None = None) -> None:
+    try:
+        sounddevice = load_sounddevice()
+    except RuntimeUnavailableError as error:
+        sys.exit(str(error))
     chain = EffectChain([NoiseGate(threshold_db=-50), VoiceConverter("alice"), Compressor(-20, 3), Reverb(0.2)])
     # The first blocks take longer: everything that is made on first use is made here.
     for _ in range(20):
@@ -35,7 +40,11 @@ def main(seconds: float | None = None) -> None:
         dropouts += bool(status)
         played[:] = chain.process(heard.T, RATE, reset=False).T
 
-    with sounddevice.Stream(RATE, BLOCK, channels=1, dtype="float32", callback=callback) as stream:
+    try:
+        devices = sounddevice.Stream(RATE, BLOCK, channels=1, dtype="float32", callback=callback)
+    except (sounddevice.PortAudioError, ValueError) as error:
+        sys.exit(f"There is no microphone or loudspeaker for {RATE} Hz ({error}): connect them (svc devices).")
+    with devices as stream:
         late = sum(stream.latency) + chain.latency_samples(RATE) / RATE
         print(f"Speak. You hear yourself {1000 * late:.0f} ms later.", flush=True)
         if seconds is None:

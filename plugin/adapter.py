@@ -15,6 +15,7 @@ from streamvc.errors import AudioError
 from streamvc.latency import LatencyReport
 from streamvc.plugin.fifo import SampleFifo, Samples
 from streamvc.plugin.gate import LevelGate
+from streamvc.plugin.high_pass import HighPass
 from streamvc.plugin.levels import Levels, factor
 from streamvc.plugin.output_stage import OutputStage
 from streamvc.plugin.ramp import Ramp
@@ -24,12 +25,18 @@ MIN_SAMPLE_RATE: Final = 8_000
 MAX_SAMPLE_RATE: Final = 192_000
 MAX_CHANNELS: Final = 8
 
+LOUDEST: Final = 1_000.0
+"""Samples beyond it (60 dB above full scale) are taken for it, so that no gain makes them infinite."""
+
 _RAMP_SECONDS = 0.01
 _CHUNK = 8192
 
 
 class FrameEngine(Protocol):
-    """What the adapter needs of an engine: mono frames in, as many samples out, later by its look-ahead."""
+    """What the adapter needs of an engine: mono frames in, as many samples out, later by its look-ahead.
+
+    An engine that is not to hear what lies below a frequency has the attribute `lowest_hz`, in Hz.
+    """
 
     @property
     def latency(self) -> LatencyReport:
@@ -58,8 +65,8 @@ def check_sample_rate(sample_rate: float) -> int:
     return int(sample_rate)
 
 
-def check_finite(block: Samples, sample_rate: float, position: int = 0) -> None:
-    """Refuse samples [channels, n] that are no numbers.
+def check_finite(block: Samples, sample_rate: float, position: int = 0) -> float:
+    """Refuse samples [channels, n] that are no numbers; returns the largest magnitude.
 
     Args:
         block: of a stream of which `position` samples at `sample_rate` Hz came before.
@@ -67,12 +74,13 @@ def check_finite(block: Samples, sample_rate: float, position: int = 0) -> None:
     Raises:
         AudioError: a sample is NaN or infinite; the message says at which time.
     """
-    finite = np.isfinite(block)
-    if not finite.all():
-        seconds = (position + int(np.argmin(finite.all(axis=0)))) / sample_rate
+    peak = max(abs(float(block.max())), abs(float(block.min()))) if block.size else 0.0
+    if not math.isfinite(peak):
+        seconds = (position + int(np.argmin(np.isfinite(block).all(axis=0)))) / sample_rate
         raise AudioError(
             f"The audio holds NaN or infinite samples, the first of them at {seconds:.3f} s: repair or replace it."
         )
+    return peak
 
 
 def latency_at(model: LatencyReport, sample_rate: float) -> LatencyReport:
@@ -98,7 +106,8 @@ class HostAdapter:
     """Runs an engine in a stream of any sample rate, channel count and block size.
 
     Every block gives as many samples as it had, later by `latency_samples`, and the output is the same bit for bit
-    however the stream is cut into blocks. The channels are averaged for the engine; its voice goes to all of them.
+    however the stream is cut into blocks. The channels are averaged for the engine; its voice goes to all of them. What
+    lies below `engine.lowest_hz` (direct current, rumble, hum) is taken away before gate and engine.
 
     Levels may change while the stream runs, at frame edges: see `samples_until_change`. Gains and mix then move in a
     straight line over 10 ms, bypass over `Levels.fade_ms`.
@@ -137,6 +146,8 @@ class HostAdapter:
         self._input = SampleFifo(1)
         self._voice = SampleFifo(1, prefill=self._latency.samples - math.floor(shift + 0.5))
         self._source = SampleFifo(channels, prefill=self._latency.samples)
+        lowest: float | None = getattr(engine, "lowest_hz", None)
+        self._high_pass = None if lowest is None else HighPass(lowest, model.sample_rate, self._frame)
         self._gate = LevelGate(model.sample_rate, self._frame)
         self._gain_in = Ramp(1.0, round(_RAMP_SECONDS * model.sample_rate))
         self._output = OutputStage(rate)
@@ -173,6 +184,8 @@ class HostAdapter:
         self._changes: deque[tuple[int, Levels]] = deque()
         self._levels = self._next_levels()
         self._engine.reset()
+        if self._high_pass is not None:
+            self._high_pass.reset()
         self._gate.reset(self._levels.gate_db)
         self._gain_in.settle(factor(self._levels.input_gain_db))
         self._output.settle(self._levels)
@@ -181,16 +194,17 @@ class HostAdapter:
         """Convert one block.
 
         Args:
-            block: float32 [channels, n], any n from 0 up; full scale is 1.
+            block: float32 [channels, n], any n from 0 up; full scale is 1. What is beyond `LOUDEST` is taken for it.
 
         Returns:
-            float32 [channels, n].
+            float32 [channels, n], finite.
 
         Raises:
             AudioError: the block has another shape or type, or holds NaN or infinity. The stream stands where it
                 stood before the call.
         """
-        self._check(block)
+        if self._check(block) > LOUDEST:
+            block = np.clip(block, -LOUDEST, LOUDEST)
         if self._position == 0 and block.shape[1]:
             # What was changed before the first sample holds from its start.
             self.reset()
@@ -202,12 +216,12 @@ class HostAdapter:
             output[:, start : start + _CHUNK] = self._process_chunk(block[:, start : start + _CHUNK])
         return output
 
-    def _check(self, block: npt.NDArray[np.float32]) -> None:
+    def _check(self, block: npt.NDArray[np.float32]) -> float:
         if block.dtype != np.float32:
             raise AudioError(f"Audio must be float32 with full scale at 1, not {block.dtype}: convert it first.")
         if block.ndim != 2 or block.shape[0] != self.channels:
             raise AudioError(f"Audio must have the shape [{self.channels}, samples], not {list(block.shape)}.")
-        check_finite(block, self.sample_rate, self._position)
+        return check_finite(block, self.sample_rate, self._position)
 
     def _process_chunk(self, block: Samples) -> Samples:
         # Row by row, since numpy's own sum over the channels rounds differently for different block sizes.
@@ -241,6 +255,8 @@ class HostAdapter:
             self._gain_in.move_to(factor(levels.input_gain_db))
             self._changes.append((self._place(self._frames), levels))
         self._frames += 1
+        if self._high_pass is not None:
+            frame = self._high_pass.process(frame)
         heard = self._gate.process(frame, levels.gate_db) * self._gain_in.take(self._frame)
         return self._engine.process(heard)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 import os
 from collections.abc import Iterable
 from dataclasses import replace
@@ -16,11 +17,16 @@ from streamvc.presets.bank import PresetBank
 from streamvc.presets.format import Preset
 
 
+class UnknownSettingError(ConfigError, AttributeError):
+    """An assignment to a setting that does not exist."""
+
+
 class Adjustable:
     """What may be assigned to a converter, from any thread and while it plays.
 
     Assigning raises ConfigError when a value has another type, is out of its range, or is nothing that the model can
-    do; everything then stays as it was.
+    do; everything then stays as it was. So does assigning to a name that is no setting: that would be taken without a
+    word, and change nothing. (Classes that are derived from this one declare what else they have.)
 
     Args:
         settings: to begin with.
@@ -33,6 +39,15 @@ class Adjustable:
         self._bank = PresetBank(engine.runtime.fingerprint)
         # Held by those who assign, never by the one who plays.
         self._assigning = Lock()
+
+    def __setattr__(self, name: str, value: object) -> None:
+        if not name.startswith("_") and not hasattr(type(self), name):
+            settings = [key for key, kind in vars(Adjustable).items() if isinstance(kind, property) and kind.fset]
+            near = difflib.get_close_matches(name, [*settings, *(key.partition("_")[0] for key in settings)], n=1)
+            meant = next((key for key in settings if near and key.startswith(near[0])), None)
+            hint = f"did you mean {meant}?" if meant else f"settings are {', '.join(settings)}."
+            raise UnknownSettingError(f"A converter has no setting {name!r}: {hint}")
+        super().__setattr__(name, value)
 
     @property
     def preset(self) -> Preset:

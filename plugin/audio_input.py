@@ -1,4 +1,4 @@
-"""Audio files for reading: opened, judged, and read block by block."""
+"""Audio files for reading, at rates and channel counts that a converter takes."""
 
 from __future__ import annotations
 
@@ -9,82 +9,71 @@ from types import TracebackType
 from typing import Final, Self
 
 import numpy as np
-from pedalboard.io import AudioFile
 
+from streamvc.audio.reader import AudioReader
+from streamvc.audio.tags import Tags
 from streamvc.errors import AudioError
 from streamvc.plugin.adapter import MAX_CHANNELS, check_sample_rate
-from streamvc.plugin.completeness import is_cut_off
 from streamvc.plugin.fifo import Samples
 
 
 class AudioInput:
-    """A file of any format, rate and channel count that pedalboard reads, for use in a `with` statement.
+    """A file of any format, for use in a `with` statement.
 
     Args:
         path: the file.
+        channel: which one to hear, from 1; None for all of them. What is not heard is replaced by what is.
 
     Attributes:
         path: as given.
         sample_rate: Hz.
         channels: 1 to 8.
-        frames: samples per channel.
+        frames: samples per channel; None where only reading tells.
         sample_type: how the file stores samples, e.g. "int16", "int24" or "float32" (that one for lossy formats too).
+        tags: what the file says about itself.
 
     Raises:
         AudioError: the file is missing, not readable, empty, cut off, no audio, or has no samples, or its rate or
             channel count is not supported.
+        RuntimeUnavailableError: its format needs an optional package.
     """
 
-    def __init__(self, path: str | os.PathLike[str]) -> None:
+    def __init__(self, path: str | os.PathLike[str], channel: int | None = None) -> None:
         self.path: Final = Path(path)
-        self._check_file()
+        self._reader = AudioReader(self.path)
         try:
-            self._file = AudioFile(str(self.path))
-        except ValueError as error:
-            raise AudioError(
-                f"{self.path} is not audio in a format that can be read here: convert it to WAV or FLAC."
-            ) from error
-        try:
-            self.channels: Final = self._file.num_channels
-            self.frames: Final = self._file.frames
-            self.sample_type: Final = self._file.file_dtype
-            # An MP3 file without audio has no channels.
-            if self.frames <= 0 or self.channels <= 0:
+            self.channels: Final = self._reader.channels
+            self.frames: Final = self._reader.frames
+            self.sample_type: Final = self._reader.sample_type
+            self.tags: Final[Tags] = self._reader.tags
+            if self.frames == 0:
                 raise AudioError(f"{self.path} holds no audio samples: record or export it again.")
             if self.channels > MAX_CHANNELS:
                 raise AudioError(
                     f"{self.path} has {self.channels} channels: mix it down to at most {MAX_CHANNELS} first."
                 )
+            if channel is not None and not 1 <= channel <= self.channels:
+                raise AudioError(
+                    f"{self.path} has no channel {channel}: choose one from 1 to {self.channels} with --channel."
+                )
+            self._channel: Final = channel
             try:
-                self.sample_rate: Final = check_sample_rate(self._file.samplerate)
+                self.sample_rate: Final = check_sample_rate(self._reader.rate)
             except AudioError as error:
                 raise AudioError(f"{self.path}: {error}") from error
         except AudioError:
-            self._file.close()
+            self._reader.close()
             raise
 
-    def _check_file(self) -> None:
-        path = self.path
-        if path.is_dir():
-            raise AudioError(f"{path} is a folder where an audio file is needed.")
-        if not path.exists():
-            raise AudioError(f"There is no file {path}: check the path.")
-        if not path.is_file():
-            raise AudioError(f"{path} is no regular file: save the audio to a file first.")
-        try:
-            if path.stat().st_size == 0:
-                raise AudioError(f"{path} is an empty file of 0 bytes: record or export it again.")
-            if is_cut_off(path):
-                raise AudioError(
-                    f"{path} is cut off: its end is missing or its header was never completed; copy or export it again."
-                )
-        except OSError as error:
-            raise AudioError(f"{path} cannot be read ({error.strerror}): check its permissions.") from error
+    @property
+    def seconds(self) -> float | None:
+        """Length of the audio, where it is known before it is read."""
+        return None if self.frames is None else self.frames / self.sample_rate
 
     @property
-    def seconds(self) -> float:
-        """Length of the audio."""
-        return self.frames / self.sample_rate
+    def notes(self) -> list[str]:
+        """What there is to say about the file, parts of sentences; complete when the last block was read."""
+        return self._reader.notes
 
     def blocks(self, size: int) -> Iterator[Samples]:
         """Read on to the end, float32 [channels, up to `size`] at a time; integer formats have full scale 1.
@@ -92,18 +81,14 @@ class AudioInput:
         Raises:
             AudioError: the file cannot be decoded any further.
         """
-        while True:
-            try:
-                block = np.asarray(self._file.read(size), dtype=np.float32)
-            except (OSError, RuntimeError, ValueError) as error:
-                raise AudioError(f"{self.path} cannot be decoded to its end: copy or export it again.") from error
-            if block.shape[-1] == 0:
-                return
-            yield block.reshape(self.channels, -1)
+        for block in self._reader.blocks(size):
+            if self._channel is not None:
+                block = np.repeat(block[self._channel - 1 : self._channel], self.channels, axis=0)
+            yield block
 
     def close(self) -> None:
         """Close the file."""
-        self._file.close()
+        self._reader.close()
 
     def __enter__(self) -> Self:
         return self

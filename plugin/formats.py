@@ -29,6 +29,19 @@ FORMAT_OF_SUFFIX: Final = {
 }
 """Endings of file names, in lower case, with the format that they mean."""
 
+READ_SUFFIXES: Final = frozenset(FORMAT_OF_SUFFIX) | {
+    ".aifc", ".au", ".caf", ".mp2", ".mpga", ".opus", ".rf64", ".snd", ".w64", ".wave",
+}  # fmt: skip
+"""Endings of files that can be read with what is always installed."""
+
+EXTRA_SUFFIXES: Final = frozenset(
+    [".3gp", ".aac", ".ac3", ".amr", ".ape", ".m4a", ".m4b", ".mka", ".mkv", ".mov", ".mp4", ".weba", ".webm"]
+)
+"""Endings of files that the extra `formats` reads."""
+
+EXTRA_HINT: Final = "pip install 'streamvc[formats]'"
+"""What installs it."""
+
 _DEPTH_OF_TYPE = {"int24": 24, "int32": 32, "float32": 32, "float64": 32}
 
 

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import math
 import os
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Protocol
 
 import numpy as np
 
-from streamvc.errors import AudioError, OutputError
+from streamvc.errors import AudioError
+from streamvc.files import check_target, refuse_to_overwrite, staged
 from streamvc.latency import LatencyReport
 from streamvc.plugin.adapter import FrameEngine, HostAdapter
 from streamvc.plugin.audio_input import AudioInput
@@ -18,7 +21,7 @@ from streamvc.plugin.audio_output import AudioOutput
 from streamvc.plugin.fifo import Samples
 from streamvc.plugin.formats import OutputFormat
 from streamvc.plugin.levels import Levels
-from streamvc.plugin.staging import check_target, staged
+from streamvc.plugin.processor import Processor
 
 _BLOCK = 16_384
 
@@ -34,6 +37,9 @@ class RenderOptions:
         mix: 0 is the source alone, 1 the voice alone.
         input_gain_db: what the engine hears, -60 to 24 dB.
         output_gain_db: of the result, -60 to 24 dB.
+        gate_db: level below which the engine hears silence, -80 to 0 dBFS; None for no gate.
+        bypass: give the source instead of the voice.
+        channel: the one that is heard, from 1; None averages all of them.
         format: "wav", "flac", "aiff", "ogg" or "mp3"; None follows the target's ending.
         bit_depth: 16, 24, or 32 for floating point; None follows the source.
         overwrite: whether an existing target may be replaced.
@@ -44,6 +50,9 @@ class RenderOptions:
     mix: float = 1.0
     input_gain_db: float = 0.0
     output_gain_db: float = 0.0
+    gate_db: float | None = None
+    bypass: bool = False
+    channel: int | None = None
     format: str | None = None
     bit_depth: int | None = None
     overwrite: bool = False
@@ -63,6 +72,8 @@ class RenderReport:
         latency: algorithmic latency at this rate; removed from the output unless it was to be kept.
         clipped: samples that were limited to full scale, over all channels.
         peak: largest magnitude before that, 1 is full scale.
+        cancellation_db: how much quieter the average of the channels is than the channels are; 0 with one channel.
+        notes: what else there is to say about the source, parts of sentences.
         elapsed: seconds of wall-clock time that the rendering took.
     """
 
@@ -75,11 +86,25 @@ class RenderReport:
     clipped: int
     peak: float
     elapsed: float
+    cancellation_db: float = 0.0
+    notes: tuple[str, ...] = ()
 
     @property
     def speed(self) -> float:
         """Seconds of audio per second of work."""
         return self.seconds / max(self.elapsed, 1e-9)
+
+
+class _Stream(Protocol):
+    """Turns blocks into blocks."""
+
+    @property
+    def latency(self) -> LatencyReport: ...
+
+    @property
+    def latency_samples(self) -> int: ...
+
+    def process(self, block: Samples) -> Samples: ...
 
 
 def render_file(
@@ -96,7 +121,7 @@ def render_file(
     MP3 is the one format that cannot keep the length to the sample: its encoder adds some milliseconds of its own.
 
     Args:
-        source: any format, rate from 8 to 192 kHz and up to 8 channels that pedalboard reads.
+        source: any format that `streamvc.audio` reads, rate from 8 to 192 kHz and up to 8 channels.
         target: written to a temporary file beside it and renamed when it is complete.
         engine: the conversion; reset before it begins.
         options: see `RenderOptions`.
@@ -105,27 +130,85 @@ def render_file(
 
     Raises:
         AudioError: the source is missing, empty, cut off, no audio, or holds NaN or infinity (the message says where).
+        RuntimeUnavailableError: the format of the source needs an optional package.
         OutputError: the target is the source, exists, cannot be written, or the disk is full.
         ConfigError: an option is out of range or does not fit the format.
     """
     options = options or RenderOptions()
-    source, target = Path(source), Path(target)
-    began = time.perf_counter()
-    with AudioInput(source) as audio:
-        form = OutputFormat.choose(target, options.format, options.bit_depth, audio.sample_type)
-        if _same_file(source, target):
-            raise OutputError(f"{target} is the input itself: choose another name for the output.")
-        check_target(target, overwrite=options.overwrite)
-        fixed = Levels(
-            mix=options.mix, input_gain_db=options.input_gain_db, output_gain_db=options.output_gain_db
+    fixed = Levels(
+        mix=options.mix,
+        input_gain_db=options.input_gain_db,
+        output_gain_db=options.output_gain_db,
+        gate_db=options.gate_db,
+        bypass=options.bypass,
+    )
+
+    def adapt(sample_rate: int, channels: int) -> _Stream:
+        return HostAdapter(engine, sample_rate, channels, levels or (lambda: fixed))
+
+    return _render(Path(source), Path(target), adapt, options, progress)
+
+
+def render_processor(
+    source: str | os.PathLike[str],
+    target: str | os.PathLike[str],
+    processor: Processor,
+    options: RenderOptions | None = None,
+    progress: Progress | None = None,
+) -> RenderReport:
+    """As `render_file`, through a processor, such as an `EffectChain`; reset before it begins and afterwards.
+
+    Of the options, mix, gains, gate and bypass are the processor's own business.
+    """
+    try:
+        return _render(
+            Path(source),
+            Path(target),
+            lambda sample_rate, channels: _ProcessorStream(processor, sample_rate),
+            options or RenderOptions(),
+            progress,
         )
-        adapter = HostAdapter(engine, audio.sample_rate, audio.channels, levels or (lambda: fixed))
+    finally:
+        processor.reset()
+
+
+class _ProcessorStream:
+    def __init__(self, processor: Processor, sample_rate: int) -> None:
+        processor.reset()
+        self._processor, self._rate = processor, sample_rate
+
+    @property
+    def latency(self) -> LatencyReport:
+        return LatencyReport(framing=self.latency_samples, look_ahead=0, sample_rate=self._rate)
+
+    @property
+    def latency_samples(self) -> int:
+        return self._processor.latency_samples(self._rate)
+
+    def process(self, block: Samples) -> Samples:
+        return self._processor.process(block, self._rate, reset=False)
+
+
+def _render(
+    source: Path,
+    target: Path,
+    adapt: Callable[[int, int], _Stream],
+    options: RenderOptions,
+    progress: Progress | None,
+) -> RenderReport:
+    began = time.perf_counter()
+    refuse_to_overwrite(target, source)
+    with AudioInput(source, options.channel) as audio:
+        form = OutputFormat.choose(target, options.format, options.bit_depth, audio.sample_type)
+        check_target(target, overwrite=options.overwrite)
+        stream_ = adapt(audio.sample_rate, audio.channels)
+        latency, balance = stream_.latency, _Balance()
         frames, peak = 0, 0.0
         with (
             staged(target, overwrite=options.overwrite) as stream,
-            AudioOutput(stream, target, form, audio.sample_rate, audio.channels) as output,
+            AudioOutput(stream, target, form, audio.sample_rate, audio.channels, audio.tags) as output,
         ):
-            for block in _converted(audio, adapter, options.keep_latency):
+            for block in _converted(audio, stream_, latency.samples, options.keep_latency, balance):
                 output.write(block)
                 frames += block.shape[1]
                 peak = max(peak, float(np.max(np.abs(block))))
@@ -139,33 +222,54 @@ def render_file(
             seconds=frames / audio.sample_rate,
             sample_rate=audio.sample_rate,
             channels=audio.channels,
-            latency=adapter.latency,
+            latency=latency,
             clipped=output.clipped,
             peak=peak,
             elapsed=time.perf_counter() - began,
+            cancellation_db=balance.cancellation_db,
+            notes=(*audio.notes, *output.notes),
         )
 
 
-def _same_file(source: Path, target: Path) -> bool:
-    try:
-        return os.path.samefile(source, target)
-    except OSError:
-        return False
+class _Balance:
+    """How much of the channels' power is left when they are averaged."""
+
+    def __init__(self) -> None:
+        self._single = self._mixed = 0.0
+
+    def add(self, block: Samples) -> None:
+        """Count float32 [channels, n]."""
+        if len(block) > 1:
+            wide = block.astype(np.float64)
+            self._single += float(np.mean(np.square(wide), axis=0).sum())
+            self._mixed += float(np.square(wide.mean(axis=0)).sum())
+
+    @property
+    def cancellation_db(self) -> float:
+        """0 for equal channels and for one, 3 for two that have nothing in common."""
+        if self._single <= 0.0:
+            return 0.0
+        return -10.0 * math.log10(max(self._mixed / self._single, 1e-12))
 
 
-def _converted(audio: AudioInput, adapter: HostAdapter, keep_latency: bool) -> Iterator[Samples]:
+def _converted(
+    audio: AudioInput, stream: _Stream, latency: int, keep_latency: bool, balance: _Balance
+) -> Iterator[Samples]:
     """The converted blocks, together exactly as long as the audio."""
-    skip = 0 if keep_latency else adapter.latency_samples
+    skip = 0 if keep_latency else latency
+    heard = False
     for block in audio.blocks(_BLOCK):
+        heard = True
+        balance.add(block)
         try:
-            voice = adapter.process(block)
+            voice = stream.process(block)
         except AudioError as error:
             raise AudioError(f"{audio.path}: {error}") from error
         dropped = min(skip, voice.shape[1])
         skip -= dropped
         if dropped < voice.shape[1]:
             yield voice[:, dropped:]
-    if not keep_latency:
+    if heard and latency and not keep_latency:
         # What is still under way comes out behind as much silence; a source shorter than the latency is still skipped.
-        tail = adapter.process(np.zeros((audio.channels, adapter.latency_samples), dtype=np.float32))
+        tail = stream.process(np.zeros((audio.channels, latency), dtype=np.float32))
         yield tail[:, skip:]

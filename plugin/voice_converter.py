@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import os
+from dataclasses import fields
+from typing import Any, Self
 
 import numpy as np
 import numpy.typing as npt
 
-from streamvc.controls import Controls
+from streamvc.controls import Controls, Voice
 from streamvc.engine import Engine
+from streamvc.errors import ConfigError
 from streamvc.latency import LatencyReport
 from streamvc.plugin.adapter import HostAdapter, check_finite, check_sample_rate, latency_at
 from streamvc.plugin.adjustable import Adjustable
@@ -18,7 +21,7 @@ from streamvc.plugin.levels import Levels
 from streamvc.plugin.settings import Settings
 from streamvc.presets.format import Preset, check_model
 from streamvc.presets.store import resolve
-from streamvc.runtimes import Runtime, load_runtime
+from streamvc.runtimes import Runtime, default_weights, load_runtime
 
 
 def make_engine(preset: Preset, runtime: Runtime, controls: Controls | None = None) -> Engine:
@@ -45,6 +48,9 @@ class VoiceConverter(Adjustable):
     Every argument but the last two is a property of the same name and may be assigned while audio runs, from any
     thread: an assignment is checked at once, changes all that it changes together, and takes effect at the next frame
     edge (`samples_until_change` says which sample that is) without a click. `process` and `reset` belong to one thread.
+
+    A copy has the settings and the voice, and a stream of its own that begins anew; copies in one process share the
+    runtime. A converter can be pickled if its weights are the shipped ones, which are loaded again on the other side.
 
     Pitch, formants and output gain have a value of the preset's own. It holds until the property is assigned, and
     from then on the assigned one does, whatever preset follows. Assigning None gives it back to the preset.
@@ -103,6 +109,8 @@ class VoiceConverter(Adjustable):
             bypass=bypass,
             crossfade_ms=crossfade_ms,
         )
+        # What to load again on the other side of a pickle.
+        self._backend = backend if runtime is None else runtime.name
         runtime = load_runtime(backend) if runtime is None else runtime
         super().__init__(settings, make_engine(first, runtime, settings.controls))
         self._playing: Settings | None = None
@@ -199,5 +207,56 @@ class VoiceConverter(Adjustable):
             self._playing = settings
         return settings.levels
 
+    def __repr__(self) -> str:
+        settings = self._settings
+        named = [repr(settings.preset.name)]
+        if settings.voice != settings.preset.voice():
+            named.append("voice=<set by set_voice>")
+        named += [f"{name}={value!r}" for name, value in _chosen(settings).items()]
+        return f"{type(self).__name__}({', '.join(named)})"
+
+    def __copy__(self) -> Self:
+        return self._again(self._engine.runtime)
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> Self:
+        return self._again(self._engine.runtime)
+
+    def _again(self, runtime: Runtime) -> Self:
+        settings = self._settings
+        made = type(self)(settings.preset, runtime=runtime, **_chosen(settings))
+        made.set_voice(settings.voice)
+        return made
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        from streamvc.runtimes.cache import fingerprint
+
+        settings, runtime = self._settings, self._engine.runtime
+        weights = default_weights()
+        if not weights.is_file() or runtime.fingerprint != fingerprint(weights):
+            raise ConfigError(
+                "A converter with weights of its own cannot be pickled: make it where it is needed, from its preset "
+                "and load_runtime(weights=...)."
+            )
+        return _restored, (type(self), settings.preset, settings.voice, self._backend, _chosen(settings))
+
     def _adapt(self, sample_rate: float, channels: int) -> HostAdapter:
         return HostAdapter(self._engine, sample_rate, channels, self.next_levels)
+
+
+def _chosen(settings: Settings) -> dict[str, Any]:
+    """The settings that are not what they would be by themselves."""
+    return {
+        field.name: getattr(settings, field.name)
+        for field in fields(settings)
+        if field.init and field.name not in ("preset", "voice") and getattr(settings, field.name) != field.default
+    }
+
+
+def _restored(
+    kind: type[VoiceConverter], preset: Preset, voice: Voice, backend: str, chosen: dict[str, Any]
+) -> VoiceConverter:
+    """What a pickle says to do."""
+    backend = backend if backend in ("onnx", "torch") else "auto"
+    made = kind(preset, backend=backend, **chosen)
+    made.set_voice(voice)
+    return made

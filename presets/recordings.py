@@ -7,15 +7,14 @@ the speech encoder has heard nothing else.
 from __future__ import annotations
 
 import os
-import stat
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
+from streamvc.audio.reader import AudioReader
 from streamvc.config import SAMPLE_RATE
 from streamvc.errors import AudioError, RuntimeUnavailableError
-from streamvc.presets.files import reason
 
 Samples = NDArray[np.float32]
 
@@ -31,64 +30,49 @@ _MARGIN = 10
 _HOP = SAMPLE_RATE // 100
 _WINDOW = 2 * _HOP
 _BLOCK_SECONDS = 10
+_FASTEST = 384_000
+"""Hz; files that claim more are read in smaller pieces."""
+_LOUDEST = 1_000.0
+"""Beyond it, one sample would be all that levelling sees, and squares become infinite."""
 
 
 def read_recording(path: str | os.PathLike[str], longest_seconds: float = LONGEST_SECONDS) -> Samples:
     """Read the first `longest_seconds` of a file as mono float32 at 16 kHz, [samples].
 
-    Any format that libsndfile knows (WAV, FLAC, Ogg Vorbis and Opus, MP3, AIFF ...), any rate, any number of channels
-    (averaged). Reads block by block, so memory does not grow with what is left unread.
+    Any format that `streamvc.audio` reads, any rate, any number of channels (averaged). Reads block by block, so memory
+    does not grow with what is left unread.
 
     Raises:
         AudioError: the file is missing, is no audio, is empty, or holds samples that are not finite numbers.
         RuntimeUnavailableError: the packages that read audio are not installed.
     """
     try:
-        import soundfile
         import soxr
-    except (ImportError, OSError) as error:  # OSError: soundfile is there, but its library is not
+    except ImportError as error:
         raise RuntimeUnavailableError(
-            "To read recordings, the packages soundfile and soxr are missing: run pip install soundfile soxr."
+            "To read recordings, the package soxr is missing: run pip install soxr."
         ) from error
     path = Path(path)
-    _check_regular(path)
     blocks: list[Samples] = []
-    try:
-        with soundfile.SoundFile(path) as file:
-            rate = int(file.samplerate)
-            resampler = soxr.ResampleStream(rate, SAMPLE_RATE, 1, dtype="float32", quality="VHQ")
-            left = round(longest_seconds * rate)
-            while left > 0:
-                block = file.read(min(left, _BLOCK_SECONDS * rate), dtype="float32", always_2d=True)
-                if not len(block):
-                    break
-                left -= len(block)
-                blocks.append(resampler.resample_chunk(block.mean(axis=1)))
+    with AudioReader(path) as file:
+        resampler = None
+        left = round(longest_seconds * file.rate)
+        for block in file.blocks(_BLOCK_SECONDS * min(file.rate, _FASTEST)):
+            if not np.isfinite(block).all():
+                raise AudioError(f"{path} holds samples that are NaN or infinite: export it again.")
+            if resampler is None:
+                resampler = soxr.ResampleStream(file.rate, SAMPLE_RATE, 1, dtype="float32", quality="VHQ")
+            mono = np.clip(block[:, :left].mean(axis=0, dtype=np.float64), -_LOUDEST, _LOUDEST).astype(np.float32)
+            blocks.append(resampler.resample_chunk(mono))
+            left -= len(mono)
+            if left <= 0:
+                break
+        if resampler is not None:
             blocks.append(resampler.resample_chunk(np.zeros(0, np.float32), last=True))
-    # TypeError is soundfile's for a headerless .raw file.
-    except (soundfile.SoundFileError, TypeError, ValueError) as error:
-        raise AudioError(
-            f"{path} cannot be read as audio: convert it to WAV or FLAC, or check that the file is whole."
-        ) from error
-    samples = np.concatenate(blocks)
+    samples = np.concatenate(blocks) if blocks else np.zeros(0, np.float32)
     if not samples.size:
         raise AudioError(f"{path} holds no samples: give a recording of at least a few seconds of speech.")
-    if not np.isfinite(samples).all():
-        raise AudioError(f"{path} holds samples that are NaN or infinite: export it again.")
     return samples
-
-
-def _check_regular(path: Path) -> None:
-    try:
-        mode = path.stat().st_mode
-    except FileNotFoundError as error:
-        raise AudioError(f"{path} does not exist: give the path of an audio file.") from error
-    except (OSError, ValueError) as error:
-        raise AudioError(f"{path} cannot be opened ({reason(error)}): check the path and its permissions.") from error
-    if stat.S_ISDIR(mode):
-        raise AudioError(f"{path} is a folder: give the path of an audio file.")
-    if not stat.S_ISREG(mode):  # a pipe would block for ever
-        raise AudioError(f"{path} is not a regular file: give the path of an audio file.")
 
 
 def prepare_speech(samples: Samples) -> Samples:

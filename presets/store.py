@@ -136,13 +136,22 @@ def check_free(name: str, *, overwrite: bool = False) -> Path:
         PresetError: the name is not safe, or belongs to a built-in voice.
         OutputError: a voice of that name is there and `overwrite` is false.
     """
-    for existing, _, builtin in _files():
-        if builtin and existing.casefold() == name.casefold():
-            raise PresetError(f"{existing!r} is the name of a built-in voice: choose another name.")
+    check_builtin(name)
     path = user_path(name)
     if path.exists() and not overwrite:
         raise OutputError(f"{path} exists already: choose another name or allow overwriting (--overwrite).")
     return path
+
+
+def check_builtin(name: str) -> None:
+    """Refuse the name of a built-in voice.
+
+    Raises:
+        PresetError: it is one.
+    """
+    for existing, _, builtin in _files():
+        if builtin and existing.casefold() == name.casefold():
+            raise PresetError(f"{existing!r} is the name of a built-in voice: choose another name.")
 
 
 def save_to_store(preset: Preset, *, overwrite: bool = False) -> Path:
@@ -162,6 +171,23 @@ def save_to_store(preset: Preset, *, overwrite: bool = False) -> Path:
     return preset.save(path, overwrite=overwrite)
 
 
+def own_file(name: str) -> Path:
+    """The file of one of the user's own voices, by its name in any case.
+
+    Raises:
+        PresetError: it is built in, or there is none of that name.
+    """
+    files = _files()
+    for existing, path, builtin in files:
+        if existing.casefold() == name.casefold():
+            if builtin:
+                raise PresetError(
+                    f"{existing!r} is a built-in voice and cannot be deleted or renamed: name one of your own."
+                )
+            return path
+    raise PresetError(_unknown(name, sorted(existing for existing, _, builtin in files if not builtin)))
+
+
 def delete_from_store(name: str) -> Path:
     """Delete one of the user's own voices; returns the file that is gone.
 
@@ -169,19 +195,40 @@ def delete_from_store(name: str) -> Path:
         PresetError: it is built in, or there is none of that name.
         OutputError: it cannot be deleted.
     """
-    files = _files()
-    for existing, path, builtin in files:
-        if existing.casefold() == name.casefold():
-            if builtin:
-                raise PresetError(f"{existing!r} is a built-in voice and cannot be deleted: name one of your own.")
-            try:
-                path.unlink()
-            except OSError as error:
-                raise OutputError(
-                    f"{path} cannot be deleted ({reason(error)}): check the folder's permissions."
-                ) from error
-            return path
-    raise PresetError(_unknown(name, sorted(existing for existing, _, builtin in files if not builtin)))
+    path = own_file(name)
+    try:
+        path.unlink()
+    except OSError as error:
+        raise OutputError(f"{path} cannot be deleted ({reason(error)}): check the folder's permissions.") from error
+    return path
+
+
+def rename_in_store(name: str, new_name: str, *, overwrite: bool = False) -> Path:
+    """Give one of the user's own voices another name; returns its new file.
+
+    Raises:
+        PresetError: the voice is built in, damaged, or there is none of that name; or the new name is not safe or
+            belongs to a built-in voice.
+        OutputError: a voice of the new name is there and `overwrite` is false, or a file cannot be written or deleted.
+    """
+    old = own_file(name)
+    voice = replace(Preset.load(old), name=checked_name(new_name))
+    # The same name in another case is the same file where folders know no case.
+    only_case = old.stem.casefold() == new_name.casefold()
+    if old.stem == new_name:
+        raise OutputError(f"{name!r} has this name already: choose another one.")
+    if only_case:
+        check_builtin(new_name)
+        new = voice.save(old.with_name(f"{new_name}{SUFFIX}"), overwrite=True)
+        if old.exists() and not os.path.samefile(old, new):
+            old.unlink()
+        return new
+    new = save_to_store(voice, overwrite=overwrite)
+    try:
+        old.unlink()
+    except OSError as error:
+        raise OutputError(f"{old} cannot be deleted ({reason(error)}): delete it by hand; {new} is there.") from error
+    return new
 
 
 def _files() -> list[tuple[str, Path, bool]]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Generator
 from dataclasses import dataclass
+from typing import Final
 
 import numpy as np
 
@@ -17,6 +18,12 @@ _TAIL_FRAMES = 2
 """Frames that a sound goes on for after it was spoken: the filters' tails and the windows of the energy."""
 _SETTLED_FRAMES = 150
 """Silent frames after which the model's state holds nothing but silence: encoder and decoder look back on 95."""
+
+LOUDEST: Final = 16.0
+"""Samples beyond it are taken for it. 24 dB above full scale, as far as an input gain goes; squares of much larger ones
+would make the model's numbers infinite, and all that follows with them."""
+LOWEST_HZ: Final = 60.0
+"""What lies below is no speech, and the model would make breath of it (docs/decisions.md)."""
 
 
 @dataclass(frozen=True)
@@ -76,6 +83,9 @@ class Engine:
     a hiss at -88 dBFS. After three seconds of it the model rests: frames cost nothing, changes are taken without a
     fade, and the next sound finds the state as it was then.
 
+    Direct current, rumble and hum are to be taken away before, as `HostAdapter` does below `lowest_hz`: 60 Hz, unless
+    the runtime has an attribute of that name (None: nothing is taken away).
+
     `process`, `reset`, `snapshot` and `restore` belong to one thread. A change may come from another thread; it is one
     assignment, so a frame sees all of it or nothing. Any number of engines may share one runtime.
 
@@ -95,6 +105,8 @@ class Engine:
     ) -> None:
         self.runtime = runtime
         self.frame = runtime.frame
+        # A model that was made for other sound than speech may say so.
+        self.lowest_hz: Final[float | None] = getattr(runtime, "lowest_hz", LOWEST_HZ)
         self.latency = LatencyReport(framing=runtime.frame, look_ahead=runtime.look_ahead, sample_rate=SAMPLE_RATE)
         self._sounding = runtime.look_ahead // runtime.frame + _TAIL_FRAMES
         rise = (np.arange(runtime.frame, dtype=np.float32) + 0.5) / runtime.frame
@@ -209,6 +221,7 @@ class Engine:
         samples = np.asarray(samples, np.float32)
         if not np.isfinite(samples).all():
             samples = np.nan_to_num(samples, nan=0.0, posinf=0.0, neginf=0.0)
+        samples = np.clip(samples, -LOUDEST, LOUDEST)
         outputs, position = [], 0
         for end, resting in self._stretches(samples):
             if resting:

@@ -8,6 +8,7 @@ from typing import Any
 from streamvc.errors import RuntimeUnavailableError
 from streamvc.plugin.adapter import MAX_SAMPLE_RATE, MIN_SAMPLE_RATE, check_sample_rate
 from streamvc.plugin.live.devices import AudioDevice, Direction, find_device, load_sounddevice, takes_rate
+from streamvc.plugin.live.server import server_rate
 from streamvc.plugin.live.session import LiveSession
 
 _BLOCK_SECONDS = 0.01
@@ -21,8 +22,9 @@ class DeviceHost:
     Args:
         input_choice: index, name or part of the name; None is the default.
         output_choice: likewise.
-        sample_rate: Hz; None takes the first that both devices have of the output's own, the input's own, 48000 and
-            44100.
+        channel: of the input, from 1.
+        sample_rate: Hz; None takes the first that both devices have of the sound server's, the output's own, the
+            input's own, 48000 and 44100.
         block: samples per callback; None takes 10 ms.
         latency: what to ask PortAudio for: "low", "high" or seconds. What it gives is `latency_seconds`.
 
@@ -35,13 +37,14 @@ class DeviceHost:
         input_choice: str | None = None,
         output_choice: str | None = None,
         *,
+        channel: int = 1,
         sample_rate: int | None = None,
         block: int | None = None,
         latency: str | float = "low",
     ) -> None:
         self._choices = (input_choice, output_choice)
         self._wanted_rate = None if sample_rate is None else check_sample_rate(sample_rate)
-        self._wanted_block, self._latency = block, latency
+        self._wanted_block, self._latency, self._channel = block, latency, channel
         self._devices: tuple[AudioDevice, AudioDevice] | None = None
         self._streams: list[Any] = []
         self.sample_rate = 0
@@ -60,7 +63,7 @@ class DeviceHost:
         """Find both devices and a rate that both take; a later call keeps to the devices and the rate of the first.
 
         Raises:
-            RuntimeUnavailableError: sounddevice, PortAudio, a device or a common rate is missing.
+            RuntimeUnavailableError: sounddevice, PortAudio, a device, its channel or a common rate is missing.
         """
         if self._devices is None:
             source, sink = find_device(self._choices[0], "input"), find_device(self._choices[1], "output")
@@ -71,6 +74,11 @@ class DeviceHost:
                 sounddevice._terminate()
             sounddevice._initialize()
             source, sink = find_device(self._devices[0].name, "input"), find_device(self._devices[1].name, "output")
+        if self._channel > source.inputs:
+            raise RuntimeUnavailableError(
+                f"The sound input {source.name!r} has no channel {self._channel}: choose one from 1 to {source.inputs} "
+                "with --channel."
+            )
         self.sample_rate = self._common_rate(source, sink)
         self._wanted_rate = self.sample_rate
         self.block = round(_BLOCK_SECONDS * self.sample_rate) if self._wanted_block is None else self._wanted_block
@@ -86,12 +94,13 @@ class DeviceHost:
         sounddevice = load_sounddevice()
         assert self._devices is not None
         source, sink = self._devices
+        heard = slice(self._channel - 1, self._channel)
 
         # The callbacks hold the session that they were made for: a stream that dies late cannot disturb the next one.
         def take(indata: Any, frames: int, time: object, status: Any) -> None:
             if status:
                 self.dropouts += 1
-            session.feed(indata.T)
+            session.feed(indata.T[heard])
 
         def give(outdata: Any, frames: int, time: object, status: Any) -> None:
             if status:
@@ -106,7 +115,7 @@ class DeviceHost:
         }
         for direction, device, make, channels, callback in (
             ("output", sink, sounddevice.OutputStream, self.channels, give),
-            ("input", source, sounddevice.InputStream, 1, take),
+            ("input", source, sounddevice.InputStream, self._channel, take),
         ):
             try:
                 stream = make(device=device.index, channels=channels, callback=callback, **common)
@@ -138,11 +147,12 @@ class DeviceHost:
         if self._wanted_rate is not None:
             wanted = [self._wanted_rate]
         else:
-            own = [rate for rate in (sink.rate, source.rate) if MIN_SAMPLE_RATE <= rate <= MAX_SAMPLE_RATE]
+            server = server_rate() if sink.system == "ALSA" else None
+            own = [rate for rate in (server or 0, sink.rate, source.rate) if MIN_SAMPLE_RATE <= rate <= MAX_SAMPLE_RATE]
             wanted = list(dict.fromkeys([*own, 48_000, 44_100]))
         refused: dict[Direction, str] = {}
         for rate in wanted:
-            if not takes_rate(source, "input", rate):
+            if not takes_rate(source, "input", rate, self._channel):
                 refused["input"] = source.name
             elif not takes_rate(sink, "output", rate):
                 refused["output"] = sink.name

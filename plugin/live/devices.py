@@ -135,11 +135,18 @@ def rates(device: AudioDevice, direction: Direction) -> list[int]:
     return [rate for rate in COMMON_RATES if takes_rate(device, direction, rate)]
 
 
-def takes_rate(device: AudioDevice, direction: Direction, rate: int) -> bool:
-    """Whether a device runs at a rate in Hz in one direction, as `svc live` would open it; asks the device."""
+def takes_rate(device: AudioDevice, direction: Direction, rate: int, channel: int = 1) -> bool:
+    """Whether a device runs at a rate in Hz in one direction, as `svc live` would open it; asks the device.
+
+    Args:
+        device: the device.
+        direction: of the sound.
+        rate: Hz.
+        channel: the last one of an input that is needed, from 1.
+    """
     sounddevice = load_sounddevice()
     check = sounddevice.check_input_settings if direction == "input" else sounddevice.check_output_settings
-    channels = 1 if direction == "input" else min(2, device.outputs)
+    channels = channel if direction == "input" else min(2, device.outputs)
     try:
         check(device=device.index, channels=channels, dtype="float32", samplerate=rate)
     except sounddevice.PortAudioError:

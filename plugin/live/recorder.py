@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 
 from streamvc.errors import OutputError, StreamVCError
+from streamvc.files import check_target, staged
 from streamvc.plugin.fifo import Samples
 from streamvc.plugin.formats import OutputFormat
 from streamvc.plugin.live.ring import SampleRing
-from streamvc.plugin.staging import check_target, staged
 
 if TYPE_CHECKING:
     from streamvc.plugin.audio_output import AudioOutput

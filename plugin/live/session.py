@@ -33,6 +33,11 @@ FADE_SECONDS: Final = 0.005
 WINDOW_SECONDS: Final = 0.25
 """How long the fill must have been too high before it is cut back: long enough to tell a surplus from jitter."""
 
+START_SECONDS: Final = 0.8
+START_WINDOW_SECONDS: Final = 0.05
+"""Devices and servers often hand over what they have kept from before the start, all at once. At first the windows are
+therefore short, so that the delay is nominal before the first second ends."""
+
 TOLERANCE_SECONDS: Final = 0.002
 """A surplus up to this is left alone."""
 
@@ -108,6 +113,7 @@ class LiveSession:
         self._wide = np.zeros((channels, block), dtype=np.float32)
 
         self._window = round(WINDOW_SECONDS * sample_rate)
+        self._start, self._start_window = round(START_SECONDS * sample_rate), round(START_WINDOW_SECONDS * sample_rate)
         self._tolerance = round(TOLERANCE_SECONDS * sample_rate)
         self._lowest, self._looked = capacity, 0
         # Counts, each written by one thread. Input callback:
@@ -146,7 +152,7 @@ class LiveSession:
             out.fill(0.0)
             return
         count = out.shape[1]
-        if self._looked < self._window:
+        if self._looked < (self._window if self._fetched >= self._start else self._start_window):
             got, _ = self._output_skipper.read(self._output, out)
         else:
             got = self._read_and_cut(out)

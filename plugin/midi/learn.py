@@ -11,11 +11,11 @@ from pathlib import Path
 from typing import Any, Literal
 
 from streamvc.errors import ConfigError
+from streamvc.files import staged
 from streamvc.plugin.midi.bindings import Trigger
 from streamvc.plugin.midi.events import CONTINUOUS, NUMBERED, Event, read_event
 from streamvc.plugin.midi.grammar import PresetFinder, read_action
 from streamvc.plugin.midi.mapping import SCHEMA, MidiMap
-from streamvc.plugin.staging import staged
 
 Gesture = Literal["press", "hold", "move"]
 """What is done with a control: pressed, pressed and released, or moved."""

@@ -66,6 +66,11 @@ class Performance:
         """That of the converter's engine, at the engine's sample rate."""
         return self._converter.engine.latency
 
+    @property
+    def lowest_hz(self) -> float | None:
+        """That of the converter's engine, in Hz."""
+        return self._converter.engine.lowest_hz
+
     def levels(self) -> Levels:
         """Play what is due before the next frame; returns the levels that hold from it on."""
         while self._next < len(self._due) and self._due[self._next][0] <= self._frame:

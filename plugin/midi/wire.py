@@ -10,6 +10,7 @@ from contextlib import suppress
 from typing import Any
 
 from streamvc.errors import MidiError
+from streamvc.plugin.midi.stream import BoundedParser
 
 OnMessage = Callable[[Any], None]
 """Takes a message of mido, on the thread of the port."""
@@ -19,7 +20,6 @@ CONNECT, LISTEN = "tcp://", "tcp-listen://"
 _POLL_SECONDS = 0.2
 _CONNECT_SECONDS = 2.0
 _CHUNK = 4096
-_LONGEST_MESSAGE = 65_536
 
 
 def is_address(name: str) -> bool:
@@ -37,29 +37,6 @@ def parse_address(name: str) -> tuple[str, int]:
     if not host or not number.isascii() or not number.isdigit() or not 0 < int(number) < 1 << 16:
         raise MidiError(f"{name} is no address of a MIDI port: write {CONNECT}HOST:PORT, as {CONNECT}127.0.0.1:9080.")
     return host.removeprefix("[").removesuffix("]"), int(number)
-
-
-class BoundedParser:
-    """Makes messages of bytes, and forgets a message that does not end instead of keeping all of it."""
-
-    def __init__(self) -> None:
-        from mido.parser import Parser
-
-        self._new = Parser
-        self._parser = Parser()
-        self._unfinished = 0
-
-    def feed(self, data: bytes) -> list[Any]:
-        """The messages that are complete with these bytes."""
-        self._parser.feed(data)
-        messages = list(self._parser)
-        # Clock messages may stand inside a system exclusive one, so they do not end it.
-        if any(not message.is_realtime for message in messages):
-            self._unfinished = 0
-        self._unfinished += len(data)
-        if self._unfinished > _LONGEST_MESSAGE:
-            self._parser, self._unfinished = self._new(), 0
-        return messages
 
 
 class TcpPort:

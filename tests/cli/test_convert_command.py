@@ -35,7 +35,7 @@ def test_several_targets_and_json(svc, model, recordings):
 
 @pytest.mark.parametrize(
     ("source", "target", "words"),
-    [("none.wav", "low.wav", "no file none.wav"), ("source.wav", "none.wav", "none.wav does not exist")],
+    [("none.wav", "low.wav", "no file none.wav"), ("source.wav", "none.wav", "no file none.wav")],
 )
 def test_missing_files(svc, model, recordings, source, target, words):
     result = svc("convert", "-s", source, "-t", target, "-o", "out.wav", "--weights", model.weights)

@@ -91,7 +91,8 @@ def test_a_midi_file_switches_at_its_times(svc, folder, model, write_speech):
     assert different[0] in range(8000, 8320)
     np.testing.assert_array_equal(plain[:8000], played[:8000])
     # Bypass fades within 40 ms and is then the source itself.
-    np.testing.assert_array_equal(played[16_640:24_000], source[16_640:24_000])
+    # But for the scale of integers: pedalboard takes the highest for full scale, the reader the lowest.
+    np.testing.assert_allclose(played[16_640:24_000], source[16_640:24_000], rtol=1e-4)
     assert (played[24_000:25_000] != source[24_000:25_000]).any()
 
 

@@ -407,3 +407,22 @@ def test_a_hole_shorter_than_its_fades_makes_no_step(sizes):
     assert np.abs(np.diff(sound)).max() < 0.015
     assert 0.999 < sound.max() < 1.3
     assert sound[0] < 0.001
+
+
+@pytest.mark.parametrize("backlog", [0.05, 0.2, 0.7, 1.2])
+@pytest.mark.parametrize("times", [1, 3])
+@pytest.mark.parametrize("fetch_first", [False, True])
+def test_what_a_device_kept_from_before_the_start_is_no_delay_after_the_first_second(backlog, times, fetch_first):
+    """It comes all at once, or in several heaps, within the first half of a second."""
+    live = session(Delay(3136))
+    clock = Clockwork(live, fetch_first=fetch_first)
+    clock.fetch()
+    for _ in range(times):
+        for _ in range(round(backlog * SECOND / times)):
+            clock.feed()
+        clock.run(5)
+    clock.run(SECOND - 5 * times)
+    clock.run(20)
+    extra = clock.delay() - (live.safety + 3136 + (BLOCK if fetch_first else 0))
+    assert 0 <= extra <= 0.0021 * RATE
+    assert live.statistics().underruns == 0

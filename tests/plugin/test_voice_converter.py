@@ -17,6 +17,7 @@ class DelayRuntime:
     fingerprint = "00000000000000aa"
     latent_dim = 64
     supports_formant = True
+    lowest_hz = None  # what it is given is not speech
 
     def initial_state(self):
         return (np.zeros(640, dtype=np.float32),)

@@ -31,6 +31,7 @@ class Echo:
     fingerprint = "00000000000000aa"
     latent_dim = 64
     supports_formant = True
+    lowest_hz = None  # what it is given is not speech
 
     def initial_state(self):
         return (np.zeros(640, np.float32),)

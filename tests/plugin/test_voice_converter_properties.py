@@ -26,6 +26,7 @@ class TellTale:
     fingerprint = FINGERPRINT
     latent_dim = 64
     supports_formant = True
+    lowest_hz = None  # what it is given is not speech
 
     def __init__(self):
         self.controls = []

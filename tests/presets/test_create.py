@@ -201,7 +201,7 @@ def test_what_cannot_be_used_is_refused(small_weights: Path, say: Say, tmp_path:
     soundfile.write(tmp_path / "good.wav", say(5.0), 16_000)
     with pytest.raises(AudioError, match="no recording to make a voice from"):
         create_preset("v", [], small_weights)
-    with pytest.raises(AudioError, match="does not exist"):
+    with pytest.raises(AudioError, match="There is no file"):
         create_preset("v", [tmp_path / "good.wav", tmp_path / "gone.wav"], small_weights)
     with pytest.raises(CheckpointError, match="no weights file"):
         create_preset("v", [tmp_path / "good.wav"], tmp_path / "gone.safetensors")

@@ -143,7 +143,7 @@ def test_create_refuses_before_it_works(folder: Path, builtin: Path, make_preset
         run("create", "alice", "--from", nothing, catch_exceptions=False)
     with pytest.raises(PresetError, match=r"name '\.\./bob'"):
         run("create", "../bob", "--from", nothing, catch_exceptions=False)
-    with pytest.raises(AudioError, match="does not exist"):
+    with pytest.raises(AudioError, match="There is no file"):
         run("create", "new", "--from", nothing, catch_exceptions=False)
     assert sorted(path.name for path in folder.iterdir()) == ["bob.npz"]
 
@@ -287,7 +287,7 @@ def test_none_of_this_imports_torch(folder: Path, make_preset: MakePreset) -> No
         ("show viktor", 5, "Error: There is no preset 'viktor'"),
         ("show gone.npz", 5, "Error: There is no preset file gone.npz"),
         ("blend mine mine --weight 2", 5, "Error: The weight of a blend"),
-        ("create new --from gone.wav", 4, "Error: gone.wav does not exist"),
+        ("create new --from gone.wav", 4, "Error: There is no file gone.wav"),
         ("blend mine mine --name mine", 11, "Error: "),
         ("create a/b --from gone.wav", 5, "Error: The name 'a/b' cannot be a preset's"),
     ],
@@ -303,3 +303,52 @@ def test_whoever_types_it_wrong_reads_one_sentence(
     assert result.stderr.startswith(words)
     assert result.stderr.endswith(".\n")
     assert result.stderr.count("\n") == 1
+
+
+def test_delete_looks_before_it_asks(folder: Path, builtin: Path, make_preset: MakePreset) -> None:
+    for name in ("alice", "nobody"):
+        with pytest.raises(PresetError):
+            run("delete", name, input="y\n", catch_exceptions=False)
+    store.save_to_store(make_preset())
+    result = run("delete", "bob", input="n\n")
+    assert str(folder / "bob.npz") in result.stdout + result.stderr
+
+
+def test_rename(folder: Path, builtin: Path, make_preset: MakePreset) -> None:
+    store.save_to_store(make_preset())
+    store.save_to_store(make_preset(name="eve"))
+    succeed("rename", "BOB", "robert")
+    assert sorted(path.name for path in folder.iterdir()) == ["eve.npz", "robert.npz"]
+    assert store.resolve("robert").name == "robert"
+    succeed("rename", "robert", "Robert")
+    assert sorted(path.name for path in folder.iterdir()) == ["Robert.npz", "eve.npz"]
+    for old, new, error in (
+        ("Robert", "eve", OutputError),
+        ("Robert", "alice", PresetError),
+        ("Robert", "../x", PresetError),
+        ("Robert", "Robert", OutputError),
+        ("alice", "mine", PresetError),
+        ("nobody", "mine", PresetError),
+    ):
+        with pytest.raises(error):
+            run("rename", old, new, catch_exceptions=False)
+    succeed("rename", "Robert", "eve", "--overwrite")
+    assert [path.name for path in folder.iterdir()] == ["eve.npz"]
+
+
+def test_export(folder: Path, builtin: Path, make_preset: MakePreset, tmp_path: Path) -> None:
+    store.save_to_store(make_preset())
+    succeed("export", "bob", "-o", tmp_path / "x.npz")
+    assert Preset.load(tmp_path / "x.npz").name == "bob"
+    with pytest.raises(OutputError, match="exists already"):
+        run("export", "bob", "-o", tmp_path / "x.npz", catch_exceptions=False)
+
+
+def test_audition_writes_what_a_voice_sounds_like(tmp_path: Path, example_speech: Path) -> None:
+    command = ["audition", "alice", "--speech", example_speech, "-o", tmp_path / "x.wav"]
+    assert "written to" in succeed(*command)
+    info = soundfile.info(tmp_path / "x.wav")
+    assert (info.samplerate, info.channels) == (16_000, 1)
+    assert info.frames == min(soundfile.info(example_speech).frames, 160_000)
+    with pytest.raises(OutputError, match="the input itself"):
+        run("audition", "alice", "--speech", example_speech, "-o", example_speech, catch_exceptions=False)

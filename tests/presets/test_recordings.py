@@ -92,19 +92,19 @@ def test_blocks_leave_no_seam(tmp_path: Path) -> None:
 )
 def test_what_is_no_audio_is_refused(tmp_path: Path, name: str, content: bytes) -> None:
     (tmp_path / name).write_bytes(content)
-    with pytest.raises(AudioError, match="cannot be read as audio"):
+    with pytest.raises(AudioError, match=r"is not audio in a format|cut off|0 bytes"):
         read_recording(tmp_path / name)
 
 
 def test_a_truncated_header_is_refused(tmp_path: Path, say: Say) -> None:
     soundfile.write(tmp_path / "a.flac", say(1.0), 16_000)
     (tmp_path / "b.flac").write_bytes((tmp_path / "a.flac").read_bytes()[:30])
-    with pytest.raises(AudioError, match="cannot be read as audio"):
+    with pytest.raises(AudioError, match=r"is not audio in a format|cut off|0 bytes"):
         read_recording(tmp_path / "b.flac")
 
 
 def test_missing_empty_and_broken_samples_are_refused(tmp_path: Path) -> None:
-    with pytest.raises(AudioError, match="does not exist"):
+    with pytest.raises(AudioError, match="There is no file"):
         read_recording(tmp_path / "gone.wav")
     with pytest.raises(AudioError, match="cannot be opened"):
         read_recording(tmp_path / ("x" * 300))
@@ -119,7 +119,7 @@ def test_missing_empty_and_broken_samples_are_refused(tmp_path: Path) -> None:
             read_recording(tmp_path / "bad.wav")
     if hasattr(os, "mkfifo"):
         os.mkfifo(tmp_path / "pipe.wav")
-        with pytest.raises(AudioError, match="not a regular file"):
+        with pytest.raises(AudioError, match="no regular file"):
             read_recording(tmp_path / "pipe.wav")
 
 

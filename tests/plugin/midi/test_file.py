@@ -112,3 +112,70 @@ def test_damaged_files_are_read_or_refused(tmp_path):
         else:
             assert all(timed.seconds >= 0.0 for timed in messages)
     assert 0 < refused < 400
+
+
+def problems(path):
+    said = []
+    messages = [(timed.seconds, str(timed.message)) for timed in read_midi_file(path, said.append)]
+    return messages, said
+
+
+def write(path, *events):
+    body = b"".join(events) + b"\x00\xff\x2f\x00"
+    path.write_bytes(header(kind=0, tracks=1) + b"MTrk" + len(body).to_bytes(4, "big") + body)
+    return path
+
+
+PROGRAM, LATER = b"\x00\xc0\x03", b"\x83\x60\xc0\x05"  # the later one half a second on
+
+
+@pytest.mark.parametrize(
+    "event",
+    [
+        b"\x00\x90\x3c\xc8",  # a velocity of 200
+        b"\x00\x90\xbc\x40",
+        b"\x00\xff\x51\x02\x07\xa1",  # a tempo of two bytes
+        b"\x00\xff\x51\x03\x00\x00\x00",  # endless speed
+    ],
+)
+def test_one_bad_byte_costs_one_message_and_is_told(tmp_path, event):
+    path = write(tmp_path / "a.mid", PROGRAM, event, LATER)
+    messages, said = problems(path)
+    assert [(seconds, text.split()[2]) for seconds, text in messages] == [(0.0, "program=3"), (0.5, "program=5")]
+    assert len(said) == 1
+    assert said[0].startswith(f"{path}: track 1: 1 messages")
+
+
+@pytest.mark.parametrize(
+    "event",
+    [
+        b"\x00\xff\x59\x02\x7f\x05",  # a key that is none
+        b"\x00\xff\x59\x01\x00",
+        b"\x00\xff\x58\x02\x04\x02",  # a time signature that is too short
+        b"\x00\xff\x20\x01\xff",
+        b"\x00\xff\x01\x02\xff\xfe",  # words in no encoding
+        b"\x00\xff\x7e\x00",
+    ],
+)
+def test_meta_events_that_say_nothing_useful_do_no_harm(tmp_path, event):
+    messages, said = problems(write(tmp_path / "a.mid", PROGRAM, event, LATER))
+    assert [seconds for seconds, _ in messages] == [0.0, 0.5]
+    assert said == []
+
+
+def test_a_track_that_breaks_off_is_played_up_to_there(tmp_path):
+    whole = write(tmp_path / "a.mid", PROGRAM, LATER).read_bytes()
+    path = tmp_path / "cut.mid"
+    path.write_bytes(whole[:-6])
+    messages, said = problems(path)
+    assert [seconds for seconds, _ in messages] == [0.0]
+    assert "played as far as it goes" in said[0]
+
+
+def test_the_case_of_the_issue(tmp_path):
+    path = tmp_path / "velocity-200.mid"
+    path.write_bytes(bytes.fromhex("4d546864000000060000000101e04d54726b0000000f00c00300903cc88740c00500ff2f00"))
+    messages, said = problems(path)
+    programs = [(round(seconds, 6), text.split()[2]) for seconds, text in messages]
+    assert programs == [(0.0, "program=3"), (1.0, "program=5")]
+    assert len(said) == 1

@@ -12,7 +12,8 @@ from mido.sockets import PortServer, connect
 
 from streamvc.errors import MidiError
 from streamvc.plugin.midi import MidiInput
-from streamvc.plugin.midi.wire import BoundedParser, parse_address
+from streamvc.plugin.midi.stream import BoundedParser
+from streamvc.plugin.midi.wire import parse_address
 
 
 def free_port():

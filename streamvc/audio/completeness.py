@@ -1,8 +1,8 @@
 """Is an audio file all there?
 
-pedalboard reads a file that was cut off as if silence followed, so a half-finished download would be rendered as good
-speech and then nothing. These checks read what the container itself says about its length. They look at a few kilobytes
-of the file; what is damaged in its middle is not their business.
+Decoders read a file that was cut off as if it ended there, or as if silence followed, so that a half-finished download
+would be rendered as good speech. These checks read what the container itself says about its length. They look at a few
+kilobytes of the file; what is damaged in its middle is not their business. WAV files are judged in `wave.py`.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ _FLAC_FRAME_MAX = 1 << 17
 
 
 def is_cut_off(path: Path) -> bool:
-    """Whether the end of a WAV, AIFF, FLAC, Ogg or MP3 file is missing.
+    """Whether the end of an AIFF, FLAC, Ogg or MP3 file is missing.
 
     A file of another kind, or an MP3 without the index that would tell, counts as whole.
 
@@ -28,10 +28,8 @@ def is_cut_off(path: Path) -> bool:
         start = _skip_id3(stream)
         stream.seek(start)
         head = stream.read(12)
-        if head[:4] in (b"RIFF", b"RF64") and head[8:] == b"WAVE":
-            return _chunk_is_cut_off(stream, size, b"data", "little")
         if head[:4] == b"FORM" and head[8:] in (b"AIFF", b"AIFC"):
-            return _chunk_is_cut_off(stream, size, b"SSND", "big")
+            return _aiff_is_cut_off(stream, size)
         if head[:4] == b"fLaC":
             return _flac_is_cut_off(stream, size, start)
         if head[:4] == b"OggS":
@@ -52,22 +50,16 @@ def _skip_id3(stream: BinaryIO) -> int:
     return 10 + length
 
 
-def _chunk_is_cut_off(stream: BinaryIO, size: int, wanted: bytes, order: str) -> bool:
-    """Walk the chunks of an IFF-like file to the one with the samples."""
-    big = order == "big"
-    position, long_length = 12, None
+def _aiff_is_cut_off(stream: BinaryIO, size: int) -> bool:
+    """Walk the chunks to the one with the samples."""
+    position = 12
     while True:
         stream.seek(position)
         header = stream.read(8)
         if len(header) < 8:
             return True  # there is no chunk with samples, or the walk has left the file
-        name, length = header[:4], int.from_bytes(header[4:], "big" if big else "little")
-        if name == b"ds64":
-            # RF64 keeps the 64-bit length here: first that of the file, then that of the samples.
-            long_length = int.from_bytes(stream.read(16)[8:], "little")
-        if name == wanted:
-            if long_length is not None and length == 0xFFFFFFFF:
-                length = long_length
+        length = int.from_bytes(header[4:], "big")
+        if header[:4] == b"SSND":
             return position + 8 + length > size
         position += 8 + length + length % 2
 

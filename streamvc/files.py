@@ -27,20 +27,22 @@ def staged(path: Path, *, overwrite: bool = False) -> Iterator[BinaryIO]:
         OutputError: the file is there already, or cannot be written, or the disk is full.
     """
     check_target(path, overwrite=overwrite)
+    # Folders that are named and left again (`missing/../out.wav`) need not be made.
+    named, path = path, resolved(path.parent) / path.name
     temporary = path.with_name(f".{secrets.token_hex(8)}.part")
     made: list[Path] = []
     done = False
     try:
         try:
             made = _make_folders(path.parent)
-            with temporary.open("xb") as stream:
+            with temporary.open("x+b") as stream:
                 yield stream
             # Somebody else may have come first while this was written.
             check_target(path, overwrite=overwrite)
             os.replace(temporary, path)
             done = True
         except OSError as error:
-            raise OutputError(_sentence(path, error)) from error
+            raise OutputError(_sentence(named, error)) from error
     finally:
         if not done:
             with suppress(OSError):
@@ -63,6 +65,38 @@ def check_target(path: Path, *, overwrite: bool) -> None:
             raise OutputError(f"{path} exists already: choose another name or allow overwriting (--overwrite).")
     except OSError as error:
         raise OutputError(_sentence(path, error)) from error
+
+
+def resolved(path: Path) -> Path:
+    """Where a path leads, through links, `..` and folders that are not there.
+
+    Raises:
+        OutputError: the links in it lead in a circle.
+    """
+    try:
+        return Path(os.path.realpath(path))
+    except (OSError, ValueError) as error:
+        raise OutputError(f"{path} leads nowhere ({error}): check the path.") from error
+
+
+def is_same_file(one: Path, other: Path) -> bool:
+    """Whether two paths lead to the same file, be it there or not."""
+    one, other = resolved(one), resolved(other)
+    try:
+        return one == other or os.path.samefile(one, other)
+    except (OSError, ValueError):
+        return False
+
+
+def refuse_to_overwrite(target: Path, *sources: Path) -> None:
+    """Refuse to write to a file that is still to be read.
+
+    Raises:
+        OutputError: the target leads to one of the sources.
+    """
+    for source in sources:
+        if is_same_file(source, target):
+            raise OutputError(f"{target} is the input itself: choose another name for the output.")
 
 
 def _make_folders(folder: Path) -> list[Path]:
