@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 import torch
 
-from streamvc.dsp.mel import LOG_FLOOR, LogMel, hz_to_mel, mel_filterbank, mel_to_hz
+from streamvc.dsp.mel import SILENCE, LogMel, hz_to_mel, mel_filterbank, mel_to_hz, slaney_filterbank
+from streamvc.training.units.mel import log_mel
 
 
 def test_the_mel_scale_has_its_fixed_points_and_inverts():
@@ -59,25 +60,41 @@ def test_a_sample_is_in_the_windows_that_cover_it_and_no_other(changed_outputs, 
 
 def test_a_tone_is_in_its_band():
     time = torch.arange(16_000) / 16_000
-    bank = mel_filterbank(80, 512)
+    bank = slaney_filterbank(80, 400)
     for hz in (200.0, 1000.0, 5000.0):
-        features, _ = LogMel(80, 512, 160)(torch.sin(2 * torch.pi * hz * time)[None, None])
-        assert features[0, :, 50].argmax() == bank[round(hz * 512 / 16_000)].argmax()
+        features, _ = LogMel(80, 400, 160)(torch.sin(2 * torch.pi * hz * time)[None, None])
+        assert features[0, :, 50].argmax() == bank[round(hz * 400 / 16_000)].argmax()
 
 
 def test_silence_is_the_floor_and_ten_times_the_level_one_step_up(voice):
     mel = LogMel(80, 512, 160)
     silence = mel(torch.zeros(1, 1, 1600))[0]
-    torch.testing.assert_close(silence, torch.full_like(silence, (np.log(LOG_FLOOR) + 3) / 4))
+    torch.testing.assert_close(silence, torch.full_like(silence, SILENCE))
     loud = voice(3200, dtype=torch.float32)[None, None] + 0.1 * torch.randn(1, 1, 3200)
     step = (mel(10 * loud)[0] - mel(loud)[0])[..., 5:]
-    torch.testing.assert_close(step, torch.full_like(step, 2 * np.log(10) / 4), rtol=0, atol=1e-3)
+    torch.testing.assert_close(step, torch.full_like(step, 2 / 4), rtol=0, atol=1e-3)
 
 
 def test_another_filterbank_per_stream(voice):
     mel = LogMel(80, 512, 160)
     x = voice(3200, dtype=torch.float32).expand(2, 1, -1)
-    warped = torch.from_numpy(mel_filterbank(80, 512, warp=1.15))
+    warped = torch.from_numpy(slaney_filterbank(80, 512, warp=1.15))
     features, _ = mel(x, None, torch.stack((mel.mel, warped)))
     assert torch.equal(features[:1], mel(x[:1])[0])
     assert (features[1] - features[0]).abs().max() > 0.05
+
+
+def test_it_is_what_whisper_hears_but_for_the_floor(voice):
+    """Window, filters and scale are Whisper's, whose frames have their centres at multiples of the hop."""
+    x = voice(3200, dtype=torch.float32) + 0.01 * torch.randn(3200)
+    ours = LogMel(80, 400, 160)(x[None, None])[0][0]
+    # The window of our step j ends at 160 (j + 1), so its centre is 160 (j + 1) - 200: 40 samples before one of theirs.
+    theirs = log_mel(x, 120)
+    torch.testing.assert_close(ours[:, 2:], theirs[:, 1:-1], rtol=0, atol=1e-3)
+
+
+def test_a_warped_filter_hears_what_lies_higher():
+    plain, warped = slaney_filterbank(80, 4096), slaney_filterbank(80, 4096, warp=1.1)
+    centre = (np.arange(2049)[:, None] * plain).sum(axis=0) / plain.sum(axis=0)
+    moved = (np.arange(2049)[:, None] * warped).sum(axis=0) / warped.sum(axis=0)
+    np.testing.assert_allclose((moved / centre)[10:60], 1.1, rtol=0.02)

@@ -29,7 +29,7 @@ def test_an_adaptation_for_another_model_is_refused(engine, voices, speech):
 
 
 def test_it_is_heard_and_is_faded_in(engine, runtime, voices, speech):
-    fitted = adapted(voices[0], runtime, 0.3)
+    fitted = adapted(voices[0], runtime, 1.0)
     plain, other = (Engine(runtime, voice).process(speech) for voice in (voices[0], fitted))
     assert np.abs(plain - other).max() > 0.05 * np.abs(plain).max()
     spoken = engine.process(speech[: 30 * FRAME])

@@ -32,8 +32,9 @@ def say(buzz, source):
 
 def log_f0(samples):
     """Natural log of f0 in Hz over voiced estimates, after the first second."""
-    loud = torch.from_numpy(samples / np.abs(samples).max()).double()  # far above the floor of what YIN compares
-    y, _ = Yin(YinConfig()).double()(loud[None, None])
+    # Far above the floor of what YIN compares, and without the one that follows loud speech: decays are measured too.
+    loud = torch.from_numpy(samples / np.abs(samples).max()).double()
+    y, _ = Yin(YinConfig(quiet=0.0)).double()(loud[None, None])
     pitch, voiced = y[0, 6, 100:], y[0, 7, 100:]
     assert voiced.mean() > 0.3, "too little voice to measure"
     return pitch[voiced > 0].numpy()
