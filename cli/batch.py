@@ -1,46 +1,46 @@
-"""Rendering many files, one after the other or in several processes."""
+"""Rendering many files, one after the other, in several processes, or on a cluster."""
 
 from __future__ import annotations
 
-import signal
-import sys
+import os
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
-from concurrent.futures.process import BrokenProcessPool
 from contextlib import suppress
 from dataclasses import dataclass
-from multiprocessing import get_context
-from typing import TYPE_CHECKING, Any
+from pathlib import Path
+from typing import TYPE_CHECKING
 
 from streamvc.cli.options import Settings
 from streamvc.cli.plan import Job
 from streamvc.errors import StreamVCError
 
 if TYPE_CHECKING:
+    from streamvc.executor import Executor
     from streamvc.plugin.adapter import FrameEngine
     from streamvc.plugin.midi.performance import Performance, Score
     from streamvc.plugin.render import RenderReport
     from streamvc.presets.format import Preset
-
-_POLL_SECONDS = 0.1
+    from streamvc.runtimes import Runtime
 
 
 @dataclass(frozen=True)
 class Outcome:
-    """What became of a job: a report, or the error that a user can act on."""
+    """What became of a job: a report, or the error that a user can act on; `skipped` if it was done before."""
 
     job: Job
     report: RenderReport | None = None
     error: StreamVCError | None = None
+    skipped: bool = False
 
 
 def run(
     jobs: Sequence[Job],
     preset: Preset,
     settings: Settings,
-    workers: int,
+    executor: Executor,
     progress: Callable[[float], None],
     score: Score | None = None,
+    *,
+    resume: bool = False,
 ) -> Iterator[Outcome]:
     """Render all jobs; one that fails with a `StreamVCError` does not keep the others from being rendered.
 
@@ -48,27 +48,43 @@ def run(
         jobs: in any order of targets, which differ.
         preset: the voice.
         settings: everything else.
-        workers: processes; 1 works in this one.
+        executor: who works.
         progress: called with the seconds of audio done since the last call.
         score: MIDI that plays the converter, from the beginning in every file.
+        resume: keep records, and skip what they show to be done.
 
     Yields:
-        One outcome per job, in the order of the jobs for one worker, as they come for several.
+        One outcome per job, as they come.
 
     Raises:
         StreamVCError: the model or the preset cannot be used, so no job can be done.
     """
-    # Also for several workers, so that what is wrong with all jobs alike is said once.
-    renderer = _Renderer(preset, settings, score)
-    workers = min(workers, len(jobs))
-    if workers == 1:
-        for job in jobs:
-            yield renderer.attempt(job, progress)
-        return
-    del renderer
-    new_folders = {folder for job in jobs for folder in job.target.parents if not folder.exists()}
+    from streamvc.cli.render_work import Model, RenderWork, for_others, render_key
+    from streamvc.executor.here import Here
+    from streamvc.executor.processes import Processes
+
+    work = RenderWork(preset, settings, score)
+    if isinstance(executor, Processes) and len(jobs) == 1:
+        executor = Here()
+    cluster = not isinstance(executor, Here | Processes)
+    if resume or not isinstance(executor, Here):
+        # Loaded here too, so that what is wrong with all jobs alike is said once.
+        model = Model.of(Renderer(preset, settings, score).runtime)
+        # On a cluster a piece may be taken up again, and must then find what the first attempt has done.
+        key = render_key(preset, settings, score, model) if resume or cluster else None
+        work = RenderWork(preset, for_others(settings, model), score, model, key, resume)
+    sent = [_absolute(job) for job in jobs] if cluster else jobs
+    folders = {job.target.parent for job in jobs if isinstance(job.target, Path)}
+    new_folders = {folder for parent in folders for folder in (parent, *parent.parents) if not folder.exists()}
     try:
-        yield from _in_processes(jobs, (preset, settings, score), workers, progress)
+        for done in executor.map(work, sent, progress):
+            job = jobs[done.number]
+            if done.result is None:
+                yield Outcome(job, error=_as_given(done.error, done.item, job))
+            else:
+                yield Outcome(job, report=done.result.report, skipped=done.result.skipped)
+                if done.result.skipped:
+                    progress(done.result.report.seconds)
     finally:
         # A worker that made a folder cannot remove it while another one is still writing there.
         for folder in sorted(new_folders, key=lambda path: len(path.parts), reverse=True):
@@ -76,7 +92,21 @@ def run(
                 folder.rmdir()
 
 
-class _Renderer:
+def _absolute(job: Job) -> Job:
+    """The job for whoever works in another folder."""
+    source, target = (Path(os.path.abspath(p)) if isinstance(p, Path) else p for p in (job.source, job.target))
+    return Job(source, target)
+
+
+def _as_given(error: StreamVCError | None, sent: Job, job: Job) -> StreamVCError | None:
+    """An error with the names that the user gave."""
+    if error is None or sent == job:
+        return error
+    text = str(error).replace(str(sent.source), str(job.source)).replace(str(sent.target), str(job.target))
+    return type(error)(text)
+
+
+class Renderer:
     """Renders one file after the other; all that is to be loaded is loaded when it is made."""
 
     def __init__(self, preset: Preset, settings: Settings, score: Score | None) -> None:
@@ -86,69 +116,21 @@ class _Renderer:
         if score is not None:
             self._performance(score)
 
-    def attempt(self, job: Job, progress: Callable[[float], None]) -> Outcome:
+    @property
+    def runtime(self) -> Runtime:
+        """What runs the model."""
+        return self._engine.runtime
+
+    def render(self, source: Path, target: Path, progress: Callable[[float], None]) -> RenderReport:
+        """Render one file; raises as `render_file` does."""
         from streamvc.plugin.render import render_file
 
         engine: FrameEngine = self._engine
         levels = None
-        try:
-            if self._score is not None:
-                performance = self._performance(self._score)
-                engine, levels = performance, performance.levels
-            return Outcome(job, report=render_file(job.source, job.target, engine, self._options, progress, levels))
-        except StreamVCError as error:
-            return Outcome(job, error=error)
+        if self._score is not None:
+            performance = self._performance(self._score)
+            engine, levels = performance, performance.levels
+        return render_file(source, target, engine, self._options, progress, levels)
 
     def _performance(self, score: Score) -> Performance:
         return score.perform(self._settings.converter(self._preset, self._engine.runtime))
-
-
-def _in_processes(
-    jobs: Sequence[Job],
-    task: tuple[Preset, Settings, Score | None],
-    workers: int,
-    progress: Callable[[float], None],
-) -> Iterator[Outcome]:
-    # A fresh interpreter each: ONNX Runtime and torch do not survive a fork of their threads.
-    context = get_context("spawn")
-    done, stop = context.Value("d", 0.0), context.Event()
-    pool = ProcessPoolExecutor(workers, context, initializer=_start_worker, initargs=(task, done, stop))
-    seen = 0.0
-    try:
-        waiting: set[Future[Outcome]] = {pool.submit(_work, job) for job in jobs}
-        while waiting:
-            finished, waiting = wait(waiting, timeout=_POLL_SECONDS, return_when=FIRST_COMPLETED)
-            if done.value > seen:
-                progress(done.value - seen)
-                seen = done.value
-            for future in finished:
-                yield future.result()
-    except BrokenProcessPool as error:
-        raise StreamVCError(
-            "A worker process ended, perhaps for lack of memory: use a smaller number of --jobs."
-        ) from (error)
-    finally:
-        # After an interrupt the workers stop at their next block and remove what they had begun.
-        stop.set()
-        pool.shutdown(wait=True, cancel_futures=True)
-
-
-_worker: dict[str, Any] = {}
-
-
-def _start_worker(task: tuple[Preset, Settings, Score | None], done: Any, stop: Any) -> None:
-    # Ctrl-C reaches the whole group of processes; the parent alone decides what it means.
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    signal.signal(signal.SIGTERM, lambda number, frame: sys.exit(128 + number))
-    _worker.update(renderer=_Renderer(*task), done=done, stop=stop)
-
-
-def _work(job: Job) -> Outcome:
-    def progress(seconds: float) -> None:
-        if _worker["stop"].is_set():
-            raise KeyboardInterrupt
-        with _worker["done"].get_lock():
-            _worker["done"].value += seconds
-
-    outcome: Outcome = _worker["renderer"].attempt(job, progress)
-    return outcome

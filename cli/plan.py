@@ -5,10 +5,12 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from pathlib import Path
+from pathlib import Path, PurePath
 
 from streamvc.errors import AudioError, ConfigError, OutputError
 from streamvc.plugin.formats import FORMAT_OF_SUFFIX
+from streamvc.storage.address import Address, Place
+from streamvc.storage.files import walk
 
 
 @dataclass(frozen=True)
@@ -20,11 +22,11 @@ class Job:
         target: the file to write.
     """
 
-    source: Path
-    target: Path
+    source: Place
+    target: Place
 
 
-def plan(inputs: Sequence[Path], output: Path | None, voice: str, format_: str | None = None) -> list[Job]:
+def plan(inputs: Sequence[Place], output: Place | None, voice: str, format_: str | None = None) -> list[Job]:
     """Find the audio files and name their outputs.
 
     One file goes to `output`, or into it if that is a folder. Several files, and the files of a folder with its
@@ -32,7 +34,8 @@ def plan(inputs: Sequence[Path], output: Path | None, voice: str, format_: str |
     with the voice in its name, and a folder's in a folder beside it named in the same way.
 
     Args:
-        inputs: files and folders; hidden files and those with the ending of no audio format are left out of a folder.
+        inputs: files and folders, by path or address; hidden files and those with the ending of no audio format are
+            left out of a folder.
         output: a file or folder, to be made if need be.
         voice: for the names.
         format_: of the outputs; None keeps each input's.
@@ -56,7 +59,7 @@ def plan(inputs: Sequence[Path], output: Path | None, voice: str, format_: str |
                 raise AudioError(
                     f"The folder {source} holds no audio files: give another one, or the files themselves."
                 )
-            jobs += [Job(path, _named(folder / path.relative_to(source), path.stem, format_)) for path in found]
+            jobs += [Job(path, _named(folder / below, path.stem, format_)) for path, below in found]
         else:
             folder = source.parent if output is None else output
             stem = f"{source.stem}-{voice}" if output is None else source.stem
@@ -65,11 +68,11 @@ def plan(inputs: Sequence[Path], output: Path | None, voice: str, format_: str |
     return jobs
 
 
-def _means_folder(path: Path) -> bool:
+def _means_folder(path: Place) -> bool:
     return path.is_dir() or str(path).endswith((os.sep, "/"))
 
 
-def _named(path: Path, stem: str, format_: str | None) -> Path:
+def _named(path: Place, stem: str, format_: str | None) -> Place:
     """`path` with another stem, and the ending of the format if it has not one of it already."""
     suffix = path.suffix
     if format_ is None:
@@ -79,8 +82,18 @@ def _named(path: Path, stem: str, format_: str | None) -> Path:
     return path.with_name(stem + suffix)
 
 
-def _walk(folder: Path, leave_out: Path) -> Iterator[Path]:
-    """The audio files below a folder in order of their names, without those in another folder within."""
+def _walk(folder: Place, leave_out: Place) -> Iterator[tuple[Place, PurePath]]:
+    """The audio files below a folder in order of their names, without those in another folder within.
+
+    Yields:
+        Each with its path below the folder.
+    """
+    if isinstance(folder, Address):
+        for address in walk(folder):
+            inside = isinstance(leave_out, Address) and str(address).startswith(f"{str(leave_out).rstrip('/')}/")
+            if address.suffix.lower() in FORMAT_OF_SUFFIX and not inside:
+                yield address, address.relative_to(folder)
+        return
     leave_out = leave_out.resolve()
     for parent, folders, files in os.walk(folder):
         here = Path(parent)
@@ -89,14 +102,14 @@ def _walk(folder: Path, leave_out: Path) -> Iterator[Path]:
         )
         for name in sorted(files):
             if not name.startswith(".") and Path(name).suffix.lower() in FORMAT_OF_SUFFIX:
-                yield here / name
+                yield here / name, (here / name).relative_to(folder)
 
 
 def _check_distinct(jobs: Sequence[Job]) -> None:
-    taken: dict[str, Path] = {}
+    taken: dict[str, Place] = {}
     for job in jobs:
         # Without regard to case, as some file systems have none.
-        key = os.path.abspath(job.target).casefold()
+        key = (str(job.target) if isinstance(job.target, Address) else os.path.abspath(job.target)).casefold()
         if key in taken:
             raise ConfigError(
                 f"{taken[key]} and {job.source} would both be written to {job.target}: render them into different "

@@ -11,25 +11,28 @@ import click
 
 from streamvc.cli.options import Settings, model_options, voice_options
 from streamvc.cli.plan import Job, plan
+from streamvc.cli.spread import open_workers, spread_options
+from streamvc.storage.address import as_place
 
 if TYPE_CHECKING:
+    from streamvc.executor import Executor
     from streamvc.plugin.midi.performance import Score
     from streamvc.presets.format import Preset
+    from streamvc.storage.address import Place
 
 
 @click.command()
-@click.argument("inputs", metavar="INPUT...", nargs=-1, required=True, type=click.Path(path_type=Path))
+@click.argument("inputs", metavar="INPUT...", nargs=-1, required=True, type=as_place)
 @click.option("-p", "--preset", "preset_name", metavar="NAME|PATH", required=True, help="The voice (svc preset list).")
 @click.option(
     "-o",
     "--output",
-    type=click.Path(path_type=Path),
+    metavar="PATH",
+    type=as_place,
     help="File for one input, folder for several.  [default: beside each input, named after the voice]",
 )
 @voice_options
-@click.option(
-    "-j", "--jobs", "workers", type=click.IntRange(1), default=1, show_default=True, help="Files at the same time."
-)
+@spread_options
 @click.option(
     "--midi", "midi_path", metavar="FILE", type=click.Path(path_type=Path), help="MIDI file that switches voices."
 )
@@ -46,10 +49,12 @@ if TYPE_CHECKING:
 def render(
     ctx: click.Context,
     /,
-    inputs: tuple[Path, ...],
+    inputs: tuple[Place, ...],
     preset_name: str,
-    output: Path | None,
+    output: Place | None,
     workers: int,
+    cluster: str | None,
+    resume: bool,
     midi_path: Path | None,
     map_path: Path | None,
     as_json: bool,
@@ -61,6 +66,9 @@ def render(
     writes wav, flac, aiff, ogg and mp3 (which pads its audio by some milliseconds). Files that cannot be rendered are
     reported and the others are rendered all the same; the exit code is 0 only if all went well.
 
+    INPUT and output may be addresses such as s3://bucket/folder, where the package of fsspec for them is installed
+    (docs/scale.md). Outputs appear whole or not at all; what an interrupt left undone, --resume does.
+
     With --midi, PRESET is the voice at the beginning, and the messages of the file take effect at their own times, to
     the frame of 20 ms.
     """
@@ -70,7 +78,8 @@ def render(
     preset = resolve(preset_name)
     score = _score(midi_path, map_path)
     jobs = plan(inputs, output, preset.name, settings.format)
-    ctx.exit(render_jobs(jobs, preset, settings, workers, as_json, score))
+    executor = open_workers(workers, cluster)
+    ctx.exit(render_jobs(jobs, preset, settings, executor, as_json, score, resume=resume))
 
 
 def _score(midi_path: Path | None, map_path: Path | None) -> Score | None:
@@ -89,9 +98,11 @@ def render_jobs(
     jobs: list[Job],
     preset: Preset,
     settings: Settings,
-    workers: int = 1,
+    executor: Executor | None = None,
     as_json: bool = False,
     score: Score | None = None,
+    *,
+    resume: bool = False,
 ) -> int:
     """Render, show progress and results, and return the exit code: that of the first error, or 0.
 
@@ -100,14 +111,15 @@ def render_jobs(
     """
     from streamvc.cli import report
     from streamvc.cli.batch import Outcome, run
+    from streamvc.executor.here import Here
 
     began = time.perf_counter()
     # Lines in between would break the progress bar.
     hold_back = sys.stderr.isatty() and not as_json
     outcomes: list[Outcome] = []
     label = jobs[0].source.name if len(jobs) == 1 else f"{len(jobs)} files"
-    with report.progress_bar(report.total_seconds(jobs), label) as progress:
-        for outcome in run(jobs, preset, settings, workers, progress, score):
+    with report.progress_bar(jobs, label) as progress:
+        for outcome in run(jobs, preset, settings, executor or Here(), progress, score, resume=resume):
             outcomes.append(outcome)
             if not hold_back:
                 report.describe(outcome, as_json)

@@ -8,6 +8,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
@@ -20,13 +21,16 @@ if TYPE_CHECKING:
 
 
 @contextmanager
-def progress_bar(total_seconds: float, label: str) -> Iterator[Callable[[float], None]]:
+def progress_bar(jobs: list[Job], label: str) -> Iterator[Callable[[float], None]]:
     """A bar on the terminal's error output with the speed as a multiple of real time; none if that is no terminal.
+
+    The bar needs the length of all sources, so there is none for sources at addresses, which are not here to look at.
 
     Yields:
         A function that takes the seconds of audio done since its last call.
     """
-    if not sys.stderr.isatty() or total_seconds <= 0.0:
+    total = total_seconds(jobs) if sys.stderr.isatty() else 0.0
+    if total <= 0.0:
         yield lambda seconds: None
         return
     began, done = time.perf_counter(), 0.0
@@ -35,7 +39,7 @@ def progress_bar(total_seconds: float, label: str) -> Iterator[Callable[[float],
         return f"{done / max(time.perf_counter() - began, 1e-9):.1f} x real time"
 
     with click.progressbar(
-        length=round(1000 * total_seconds), label=label, item_show_func=speed, show_pos=False, file=sys.stderr
+        length=round(1000 * total), label=label, item_show_func=speed, show_pos=False, file=sys.stderr
     ) as bar:
 
         def update(seconds: float) -> None:
@@ -54,6 +58,8 @@ def total_seconds(jobs: list[Job]) -> float:
 
     total = 0.0
     for job in jobs:
+        if not isinstance(job.source, Path):
+            continue
         try:
             with AudioInput(job.source) as audio:
                 total += audio.seconds
@@ -68,12 +74,13 @@ def describe(outcome: Outcome, as_json: bool) -> None:
     if as_json:
         click.echo(json.dumps(_as_dict(outcome)))
     elif report is not None:
-        click.echo(f"{report.source} -> {report.output}  {report.seconds:.1f} s, {report.speed:.1f} x real time")
+        how = "done before" if outcome.skipped else f"{report.speed:.1f} x real time"
+        click.echo(f"{outcome.job.source} -> {outcome.job.target}  {report.seconds:.1f} s, {how}")
     if error is not None:
         click.echo(f"Error: {error}", err=True)
     if report is not None and report.clipped:
         click.echo(
-            f"Warning: {report.output} had {report.clipped} samples beyond full scale, which were limited to it: "
+            f"Warning: {outcome.job.target} had {report.clipped} samples beyond full scale, which were limited to it: "
             f"{_advice(report)}.",
             err=True,
         )
@@ -86,10 +93,12 @@ def _advice(report: RenderReport) -> str:
 
 def summarise(outcomes: list[Outcome], elapsed: float) -> None:
     """Print one line about all files."""
-    reports = [outcome.report for outcome in outcomes if outcome.report is not None]
+    reports = [outcome.report for outcome in outcomes if outcome.report is not None and not outcome.skipped]
     seconds = sum(report.seconds for report in reports)
+    skipped = sum(outcome.skipped for outcome in outcomes)
+    before = f", {skipped} were done before" if skipped else ""
     click.echo(
-        f"{len(reports)} of {len(outcomes)} files rendered: {seconds:.1f} s of audio in {elapsed:.1f} s "
+        f"{len(reports)} of {len(outcomes)} files rendered{before}: {seconds:.1f} s of audio in {elapsed:.1f} s "
         f"({seconds / max(elapsed, 1e-9):.1f} x real time)."
     )
 
@@ -102,6 +111,7 @@ def _as_dict(outcome: Outcome) -> dict[str, object]:
     assert report is not None
     return common | {
         "ok": True,
+        "skipped": outcome.skipped,
         "seconds": round(report.seconds, 6),
         "sample_rate": report.sample_rate,
         "channels": report.channels,

@@ -8,7 +8,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from tests.conftest import REPOSITORY
@@ -56,6 +56,13 @@ class DaskCluster:
         self.workers.append(worker)
         return worker
 
+    def wait_for_workers(self, count: int) -> None:
+        """Wait until so many are there."""
+        from distributed import Client
+
+        with Client(scheduler_file=str(self.file), set_as_default=False) as client:
+            client.wait_for_workers(count, PATIENCE)
+
     def _start(self, *command: str, **environment: str) -> subprocess.Popen[bytes]:
         with (self.folder / f"{command[0]}-{time.monotonic_ns()}.log").open("wb") as log:
             return subprocess.Popen(
@@ -66,10 +73,8 @@ class DaskCluster:
     @staticmethod
     def kill(process: subprocess.Popen[bytes]) -> None:
         """End a process and what it has started, at once."""
-        try:
+        with suppress(ProcessLookupError):
             os.killpg(process.pid, signal.SIGKILL)
-        except ProcessLookupError:
-            pass
         process.wait(PATIENCE)
 
     def close(self) -> None:

@@ -15,8 +15,6 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from streamvc.errors import ConfigError
-from streamvc.executor.here import Here
-from streamvc.executor.processes import Processes
 from streamvc.executor.work import Call, Done, Executor, Stopped, Work, WorkerLost
 
 __all__ = ["Call", "Done", "Executor", "Stopped", "Work", "WorkerLost", "open_executor"]
@@ -38,8 +36,15 @@ def open_executor(
     """
     if jobs < 1:
         raise ConfigError(f"{jobs} processes cannot work: --jobs is 1 or more.")
+    # Each is imported when it is asked for: most commands need none, and start sooner.
+    if cluster is None and jobs == 1:
+        from streamvc.executor.here import Here
+
+        return Here()
     if cluster is None:
-        return Here() if jobs == 1 else Processes(jobs)
+        from streamvc.executor.processes import Processes
+
+        return Processes(jobs)
     if jobs > 1:
         raise ConfigError("--jobs counts processes of this machine and --cluster names others: give one of them.")
     from streamvc.executor.cluster import Cluster

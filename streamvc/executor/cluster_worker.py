@@ -84,8 +84,8 @@ def do_piece(blob: bytes, item: Any, run: str, key: str, wanted: dict[str, str])
                 work, do = _start(blob)
             except StreamVCError as error:
                 return Answer(address, unfit=True, error=error)
-            result, error = attempt(do, item, Call(run, tell), work.name(item))
-            return Answer(address, result, error, told)
+            result, failure = attempt(do, item, Call(run, tell), work.name(item))
+            return Answer(address, result, failure, told)
         except Stopped:
             return Answer(address, stopped=True)
         finally:

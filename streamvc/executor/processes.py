@@ -144,9 +144,9 @@ def _serve(pipe: Connection, work: Any, run: str) -> None:
         call = Call(run, teller)
         while True:
             item = pipe.recv()
-            result, error = attempt(do, item, call, work.name(item))
+            result, failure = attempt(do, item, call, work.name(item))
             teller.flush()
-            pipe.send(("done", result, error))
+            pipe.send(("done", result, failure))
     except (Stopped, EOFError, BrokenPipeError, ConnectionResetError):
         return  # the parent has closed its end
 

@@ -42,7 +42,11 @@ class Call:
     tell: Tell
 
 
-class Work(Protocol[Item, Result]):
+ItemIn = TypeVar("ItemIn", contravariant=True)
+ResultOut = TypeVar("ResultOut", covariant=True)
+
+
+class Work(Protocol[ItemIn, ResultOut]):
     """What is done with every item. It is pickled, so it holds settings and paths, not models.
 
     Attributes:
@@ -52,7 +56,7 @@ class Work(Protocol[Item, Result]):
     @property
     def packages(self) -> tuple[str, ...]: ...
 
-    def start(self) -> Callable[[Item, Call], Result]:
+    def start(self) -> Callable[[ItemIn, Call], ResultOut]:
         """Load what all pieces share, once for each worker; the function raises `StreamVCError` for a bad item.
 
         Raises:
@@ -60,7 +64,7 @@ class Work(Protocol[Item, Result]):
         """
         ...
 
-    def name(self, item: Item) -> str:
+    def name(self, item: ItemIn) -> str:
         """What a message calls an item."""
         ...
 

@@ -9,7 +9,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from streamvc.errors import AudioError
+from streamvc.errors import AudioError, OutputError
 from streamvc.executor import Call
 
 
@@ -20,7 +20,8 @@ class Item:
     Attributes:
         does: "square"; "bad" raises an error of the project, "fault" one of the program; "kill" ends its process
             as the kernel would; "kill once" the same, but only the first time; "hold" says that it has begun and goes
-            on when the file `go` is there or it is stopped, which it says too.
+            on when the file `go` is there or it is stopped, which it says too; "unless told" fails where the
+            environment has TESTS_FAIL.
     """
 
     value: int
@@ -46,6 +47,9 @@ class Squares:
                 raise ZeroDivisionError("by nothing")
             if item.does == "kill" or (item.does == "kill once" and self.count(f"begun-{item.value}") == 1):
                 os.kill(os.getpid(), signal.SIGKILL)
+            if item.does == "unless told" and "TESTS_FAIL" in os.environ:
+                self.note("refused")
+                raise OutputError(f"number {item.value} cannot be written because the disk is full.")
             if item.does == "hold":
                 try:
                     while not (self.diary / "go").exists():
