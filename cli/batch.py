@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import secrets
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
@@ -12,6 +13,7 @@ from typing import TYPE_CHECKING
 from streamvc.cli.options import Settings
 from streamvc.cli.plan import Job
 from streamvc.errors import StreamVCError
+from streamvc.storage.files import sweep
 
 if TYPE_CHECKING:
     from streamvc.executor import Executor
@@ -76,8 +78,9 @@ def run(
     sent = [_absolute(job) for job in jobs] if cluster else jobs
     folders = {job.target.parent for job in jobs if isinstance(job.target, Path)}
     new_folders = {folder for parent in folders for folder in (parent, *parent.parents) if not folder.exists()}
+    name = secrets.token_hex(8)
     try:
-        for done in executor.map(work, sent, progress):
+        for done in executor.map(work, sent, progress, run=name):
             job = jobs[done.number]
             if done.result is None:
                 yield Outcome(job, error=_as_given(done.error, done.item, job))
@@ -86,6 +89,9 @@ def run(
                 if done.result.skipped:
                     progress(done.result.report.seconds)
     finally:
+        # What a worker that was killed could not remove.
+        for folder in folders if work.key is not None else ():
+            sweep(folder, name)
         # A worker that made a folder cannot remove it while another one is still writing there.
         for folder in sorted(new_folders, key=lambda path: len(path.parts), reverse=True):
             with suppress(OSError):

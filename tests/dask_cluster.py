@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import os
+import resource
 import signal
 import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from pathlib import Path
 
-from tests.conftest import REPOSITORY
+import pytest
+
+REPOSITORY = Path(__file__).resolve().parent.parent
 
 PATIENCE = 240.0
 """Seconds for anything that a loaded machine may delay; nothing waits that long unless it fails."""
@@ -47,27 +50,37 @@ class DaskCluster:
         )  # fmt: skip
         wait_for(self.file.is_file, "the scheduler's file")
 
-    def start_worker(self, *options: str, nanny: bool = False, **environment: str) -> subprocess.Popen[bytes]:
-        """Start a worker with one thread; with a nanny, one that was killed is started again."""
+    def start_worker(
+        self, *options: str, file_size: int | None = None, **environment: str
+    ) -> subprocess.Popen[bytes]:
+        """Start a worker with one thread, and with no nanny that would start it again.
+
+        With a limit to the size of its files, in bytes, its disk is as good as full.
+        """
         worker = self._start(
             "worker", "--scheduler-file", str(self.file), "--nthreads", "1", "--no-dashboard", "--memory-limit", "0",
-            "--nanny" if nanny else "--no-nanny", "--local-directory", str(self.folder), *options, **environment,
+            "--no-nanny", "--local-directory", str(self.folder), *options,
+            file_size=file_size, **environment,
         )  # fmt: skip
         self.workers.append(worker)
         return worker
 
-    def wait_for_workers(self, count: int) -> None:
-        """Wait until so many are there."""
+    def _count(self) -> int:
         from distributed import Client
 
         with Client(scheduler_file=str(self.file), set_as_default=False) as client:
-            client.wait_for_workers(count, PATIENCE)
+            return len(client.nthreads())
 
-    def _start(self, *command: str, **environment: str) -> subprocess.Popen[bytes]:
+    def _start(self, *command: str, file_size: int | None = None, **environment: str) -> subprocess.Popen[bytes]:
+        def limit() -> None:
+            if file_size is not None:
+                resource.setrlimit(resource.RLIMIT_FSIZE, (file_size, file_size))
+
         with (self.folder / f"{command[0]}-{time.monotonic_ns()}.log").open("wb") as log:
             return subprocess.Popen(
                 [sys.executable, "-m", "dask", *command], stdout=log, stderr=log, stdin=subprocess.DEVNULL,
                 env={**self.environment, **environment}, cwd=self.folder, start_new_session=True,
+                preexec_fn=limit,
             )  # fmt: skip
 
     @staticmethod
@@ -77,20 +90,34 @@ class DaskCluster:
             os.killpg(process.pid, signal.SIGKILL)
         process.wait(PATIENCE)
 
+    def have(self, count: int) -> None:
+        """Have a scheduler and so many workers, whatever an earlier test has left."""
+        if self.scheduler is None or self.scheduler.poll() is not None:
+            self.start_scheduler()
+
+        def complete() -> bool:
+            # Looked at anew each time: one that was told to end may still be about to.
+            self.workers = [worker for worker in self.workers if worker.poll() is None]
+            while len(self.workers) > count:
+                self.kill(self.workers.pop())
+            while len(self.workers) < count:
+                self.start_worker()
+            return self._count() == count
+
+        wait_for(complete, "the workers")
+
     def close(self) -> None:
         """End everything."""
         for process in [*self.workers, *([self.scheduler] if self.scheduler else [])]:
             self.kill(process)
 
 
-@contextmanager
-def dask_cluster(folder: Path, workers: int = 2, **environment: str) -> Iterator[DaskCluster]:
-    """A scheduler and workers without nannies, that are gone at the end."""
-    cluster = DaskCluster(folder, **environment)
+@pytest.fixture(scope="session")
+def dask_cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[DaskCluster]:
+    """One for all tests, since it takes seconds to start: each says with `have` how many workers it needs."""
+    # One death is enough for a piece to be suspected.
+    running = DaskCluster(tmp_path_factory.mktemp("cluster"), DASK_DISTRIBUTED__SCHEDULER__ALLOWED_FAILURES="0")
     try:
-        cluster.start_scheduler()
-        for _ in range(workers):
-            cluster.start_worker()
-        yield cluster
+        yield running
     finally:
-        cluster.close()
+        running.close()

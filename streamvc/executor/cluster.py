@@ -71,14 +71,14 @@ class Cluster:
 
     def map(
         self, work: Work[Item, Result], items: Iterable[Item], tell: Tell = lambda amount: None, *,
-        ordered: bool = False,
+        ordered: bool = False, run: str | None = None,
     ) -> Generator[Done[Item, Result], None, None]:  # fmt: skip
         """As `Executor` says.
 
         Raises:
             ClusterError: the scheduler cannot be reached, or no worker can do the work.
         """
-        mapping = _Mapping(work, Window[Item, Result](items, ordered), tell, self._say, ordered)
+        mapping = _Mapping(work, Window[Item, Result](items, ordered), tell, self._say, ordered, run)
         connection = _Connection(self._address, self._patience, self._say)
         try:
             connection.open(_CONNECT)
@@ -204,13 +204,13 @@ class _Mapping(Generic[Item, Result]):
 
     def __init__(
         self, work: Work[Item, Result], window: Window[Item, Result], tell: Tell, say: Callable[[str], None],
-        ordered: bool,
+        ordered: bool, run: str | None,
     ) -> None:  # fmt: skip
         self._work, self._blob = work, pickle.dumps(work)
         self._versions = versions(work.packages)
         self._window, self._tell, self._say = window, tell, say
         self._ahead = _AHEAD_ORDERED if ordered else _AHEAD
-        self.run = secrets.token_hex(8)
+        self.run = run or secrets.token_hex(8)
         self._out: dict[str, _Piece] = {}
         self._again: deque[_Piece] = deque()
         self._suspects: deque[_Piece] = deque()
@@ -229,7 +229,7 @@ class _Mapping(Generic[Item, Result]):
                     self._workers, looked = connection.workers(), time.monotonic()
                     self._check_workers(connection, looked)
                 self._fill(connection)
-                if not self._out and self._workers and not self._again and not self._suspects:
+                if not (self._out or self._again or self._suspects):
                     return
                 try:
                     key = connection.finished.get(timeout=_POLL)
@@ -271,9 +271,10 @@ class _Mapping(Generic[Item, Result]):
                 self._again.append(piece)
 
     def _fill(self, connection: _Connection) -> None:
-        room = self._ahead * max(1, len(self._workers - self._aside))
-        if any(piece.alone for piece in self._out.values()) or not self._workers:
+        if any(piece.alone for piece in self._out.values()):
             return
+        # Without a worker some are sent all the same: they wait at the scheduler.
+        room = self._ahead * max(1, len(self._workers - self._aside))
         while self._again:
             self._send(connection, self._again.popleft())
         while (taken := self._window.take(room)) is not None:

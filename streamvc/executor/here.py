@@ -13,9 +13,9 @@ class Here:
 
     def map(
         self, work: Work[Item, Result], items: Iterable[Item], tell: Tell = lambda amount: None, *,
-        ordered: bool = False,
+        ordered: bool = False, run: str | None = None,
     ) -> Generator[Done[Item, Result], None, None]:  # fmt: skip
         """As `Executor` says."""
-        do, call = work.start(), Call(secrets.token_hex(8), tell)
+        do, call = work.start(), Call(run or secrets.token_hex(8), tell)
         for number, item in enumerate(items):
             yield Done(number, item, *attempt(do, item, call, work.name(item)))

@@ -47,7 +47,7 @@ class Processes:
 
     def map(
         self, work: Work[Item, Result], items: Iterable[Item], tell: Tell = lambda amount: None, *,
-        ordered: bool = False,
+        ordered: bool = False, run: str | None = None,
     ) -> Generator[Done[Item, Result], None, None]:  # fmt: skip
         """As `Executor` says.
 
@@ -55,7 +55,7 @@ class Processes:
             WorkerLost: a process was killed.
             StreamVCError: a process cannot start its work.
         """
-        run = secrets.token_hex(8)
+        run = run or secrets.token_hex(8)
         window: Window[Item, Result] = Window(items, ordered)
         workers: list[_Worker] = []
         try:

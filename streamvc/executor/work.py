@@ -97,8 +97,9 @@ class Executor(Protocol):
     """Where pieces are worked on."""
 
     def map(
-        self, work: Work[Item, Result], items: Iterable[Item], tell: Tell = ..., *, ordered: bool = False
-    ) -> Generator[Done[Item, Result], None, None]:
+        self, work: Work[Item, Result], items: Iterable[Item], tell: Tell = ..., *, ordered: bool = False,
+        run: str | None = None,
+    ) -> Generator[Done[Item, Result], None, None]:  # fmt: skip
         """Do the work with every item and yield what came of each, exactly once.
 
         Items are taken as they are needed, some ahead of the results. Closing the generator, or an exception while it
@@ -109,6 +110,7 @@ class Executor(Protocol):
             items: anything that can be pickled.
             tell: takes the progress of all pieces together.
             ordered: yield in the order of the items, not as they are done.
+            run: what `Call.run` shall be; a random word by default.
 
         Raises:
             StreamVCError: nothing can be done at all, or the workers are lost.

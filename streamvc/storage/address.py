@@ -80,10 +80,10 @@ class Address:
         return is_folder(self)
 
     def is_file(self) -> bool:
-        """Whether there is a file; raises as `exists` does."""
-        from streamvc.storage.files import exists
+        """Whether there is a file; raises as `walk` does."""
+        from streamvc.storage.files import is_file
 
-        return not self.text.endswith("/") and exists(self)
+        return is_file(self)
 
 
 Place: TypeAlias = Path | Address

@@ -48,6 +48,14 @@ def is_folder(place: Address) -> bool:
         return bool(system.isdir(path))
 
 
+def is_file(place: Address) -> bool:
+    """Whether there is a file of exactly this name; raises as `walk` does."""
+    with _speaking(place, AudioError):
+        system, path = _open(place)
+        system.invalidate_cache()
+        return bool(system.isfile(path))
+
+
 def walk(folder: Address) -> list[Address]:
     """All files below a folder whose names do not begin with a dot, nor those of their folders, in order.
 

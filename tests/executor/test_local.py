@@ -77,9 +77,12 @@ def test_closing_stops_pieces_in_the_middle(squares: Squares) -> None:
 
 
 def test_an_error_of_the_consumer_stops_the_pieces(squares: Squares) -> None:
-    with pytest.raises(KeyError):
+    def consume() -> None:
         for _ in open_executor(2).map(squares, [Item(0), Item(1, "hold")]):
             raise KeyError
+
+    with pytest.raises(KeyError):
+        consume()
     assert squares.count("done-1") == 0
 
 
