@@ -13,7 +13,7 @@ from tests.dask_cluster import wait_for
 @pytest.fixture
 def many(folder, write_speech):
     """Two hundred short files, three of them poisoned."""
-    write_speech(folder / "in" / "000.wav", 0.1)
+    write_speech(folder / "in" / "000.wav", 0.05)
     data = (folder / "in" / "000.wav").read_bytes()
     for number in range(1, 200):
         (folder / "in" / f"{number:03}.wav").write_bytes(data)
@@ -88,10 +88,10 @@ def test_an_interrupt_and_what_follows(dask_cluster, start, svc, model, folder, 
 
 def test_a_full_disk_on_one_worker(dask_cluster, svc, model, folder, write_speech):
     for number in range(6):
-        write_speech(folder / "in" / f"{number}.wav", 4.0)
+        write_speech(folder / "in" / f"{number}.wav", 1.5)
     assert svc("render", "in", *model.options, "-o", "local").code == 0
     dask_cluster.have(1)
-    full = dask_cluster.start_worker(file_size=60_000)
+    full = dask_cluster.start_worker(file_size=30_000)
     dask_cluster.have(2)
     result = svc("render", "in", *model.options, "-o", "out", "--cluster", dask_cluster.file, "--json")
     dask_cluster.kill(full)

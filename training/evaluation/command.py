@@ -5,10 +5,13 @@ from __future__ import annotations
 import argparse
 import sys
 from collections.abc import Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from streamvc.errors import EvaluationError
+from streamvc.training.evaluation.conversion import Conversion, fingerprint_of
 from streamvc.training.evaluation.options import parse
+from streamvc.training.spread import elsewhere, executor_of
 
 if TYPE_CHECKING:
     from streamvc.training.evaluation.judges import Judges
@@ -34,8 +37,9 @@ def run(arguments: Sequence[str] | None, prog: str) -> None:
     torch.set_num_threads(max(1, options.threads))
     judges = Judges(options.measures.split(",") if options.measures else FAMILIES, options.memory)
     listed = _choose(options)
-    convert = None if listed.converted is not None else _converter(options)
-    judges.prepare()
+    convert = None if listed.converted is not None else _conversion(options).load()
+    if not elsewhere(options):
+        judges.prepare()
     if options.robustness:
         _run_robustness(options, listed, convert, judges)
     else:
@@ -45,6 +49,7 @@ def run(arguments: Sequence[str] | None, prog: str) -> None:
 def _run_pairs(options: argparse.Namespace, listed: Listed, convert: Convert | None, judges: Judges) -> None:
     from streamvc.training.evaluation.report import format_groups, format_table, write_json
     from streamvc.training.evaluation.runner import convert_all, evaluate_waves
+    from streamvc.training.evaluation.spread import JudgeWork, evaluate_by
     from streamvc.training.evaluation.waves import save_waves
 
     if options.report:
@@ -52,10 +57,20 @@ def _run_pairs(options: argparse.Namespace, listed: Listed, convert: Convert | N
 
         check_packages()
     speed = _speed(convert, listed)
-    waves = list(listed.converted or ()) if convert is None else convert_all(listed.pairs, convert, _progress)
-    if options.save_waves:
-        save_waves(options.save_waves, listed.pairs, waves)
-    evaluation = evaluate_waves(listed.pairs, waves, judges=judges, reference=options.reference, progress=_progress)
+    if elsewhere(options):
+        work = JudgeWork(
+            tuple(sorted(judges.measures)), None if options.memory is None else options.memory.absolute(),
+            options.reference, None if convert is None else _conversion(options), fingerprint_of(convert),
+            max(1, options.threads),
+        )  # fmt: skip
+        waves, evaluation = evaluate_by(executor_of(options), work, listed.pairs, listed.converted, _progress)
+        if options.save_waves:
+            save_waves(options.save_waves, listed.pairs, waves)
+    else:
+        waves = list(listed.converted or ()) if convert is None else convert_all(listed.pairs, convert, _progress)
+        if options.save_waves:
+            save_waves(options.save_waves, listed.pairs, waves)
+        evaluation = evaluate_waves(listed.pairs, waves, judges=judges, reference=options.reference, progress=_progress)
     about = _about(options, convert)
     if options.out:
         write_json(options.out, evaluation, about, speed)
@@ -116,21 +131,9 @@ def _choose(options: argparse.Namespace) -> Listed:
     return Listed(tuple(select_preset_pairs(corpus, presets, options.pairs, options.seed)), None)
 
 
-def _converter(options: argparse.Namespace) -> Convert:
-    if options.identity:
-        from streamvc.training.evaluation.convert import identity
-
-        return identity
-    if options.backend == "model":
-        from streamvc.checkpoint import load_model
-        from streamvc.training.evaluation.convert import model_converter
-
-        if options.weights is None:
-            raise EvaluationError("The backend model needs a checkpoint: give --weights FILE.")
-        return model_converter(load_model(options.weights))
-    from streamvc.training.evaluation.streaming import EngineConverter
-
-    return EngineConverter(options.weights, options.backend)
+def _conversion(options: argparse.Namespace) -> Conversion:
+    weights: Path | None = options.weights
+    return Conversion(options.identity, options.backend, None if weights is None else weights.absolute())
 
 
 def _speed(convert: Convert | None, listed: Listed) -> Speed | None:
@@ -153,7 +156,7 @@ def _about(options: argparse.Namespace, convert: Convert | None) -> dict[str, An
         "seed": options.seed,
         "conversion": kind,
         "weights": None if options.weights is None else options.weights.name,
-        "fingerprint": convert.runtime.fingerprint if isinstance(convert, EngineConverter) else None,
+        "fingerprint": fingerprint_of(convert),
         "backend": convert.runtime.name if isinstance(convert, EngineConverter) else options.backend,
         "presets": options.presets,
         "reference": options.reference,

@@ -8,6 +8,8 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import NoReturn
 
+from streamvc.training.spread import add_options
+
 EPILOG = """\
 examples:
   svc evaluate --corpus corpus --pairs 40 --report report.html --json result.json
@@ -79,6 +81,7 @@ def parser(prog: str) -> argparse.ArgumentParser:
     )
     judging.add_argument("--memory", type=Path, metavar="DIR", help="keep the judges' answers there for the next run")
     judging.add_argument("--threads", type=int, default=1, metavar="N", help="CPU threads of the judges (default: 1)")
+    add_options(judging, "processes that convert and judge")
     results = it.add_argument_group("the results")
     results.add_argument("--json", "--out", dest="out", type=Path, metavar="FILE", help="everything, for programs")
     results.add_argument("--report", type=Path, metavar="FILE", help="a page with tables, plots and players (.html)")
@@ -102,4 +105,6 @@ def parse(arguments: list[str] | None, prog: str) -> argparse.Namespace:
         it.error("--presets needs --corpus; a list names presets in a column of its own")
     if options.robustness and (options.report or options.save_waves):
         it.error("--robustness writes a table and --json; --report and --save-waves are for conversions as such")
+    if options.robustness and (options.cluster is not None or options.jobs > 1):
+        it.error("--robustness is judged by one process; leave out --jobs and --cluster")
     return options
