@@ -75,6 +75,9 @@ def run(
         # On a cluster a piece may be taken up again, and must then find what the first attempt has done.
         key = render_key(preset, settings, score, model) if resume or cluster else None
         work = RenderWork(preset, for_others(settings, model), score, model, key, resume)
+    if cluster:
+        # The longest first: a long file that comes last keeps one worker busy while all others have done.
+        jobs = sorted(jobs, key=_size, reverse=True)
     sent = [_absolute(job) for job in jobs] if cluster else jobs
     folders = {job.target.parent for job in jobs if isinstance(job.target, Path)}
     new_folders = {folder for parent in folders for folder in (parent, *parent.parents) if not folder.exists()}
@@ -96,6 +99,14 @@ def run(
         for folder in sorted(new_folders, key=lambda path: len(path.parts), reverse=True):
             with suppress(OSError):
                 folder.rmdir()
+
+
+def _size(job: Job) -> int:
+    """Bytes of a source; none of one that is missing, or not here to look at."""
+    try:
+        return job.source.stat().st_size if isinstance(job.source, Path) else 0
+    except OSError:
+        return 0
 
 
 def _absolute(job: Job) -> Job:
