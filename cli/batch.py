@@ -13,7 +13,6 @@ from typing import TYPE_CHECKING
 from streamvc.cli.options import Settings
 from streamvc.cli.plan import Job
 from streamvc.errors import StreamVCError
-from streamvc.storage.files import sweep
 
 if TYPE_CHECKING:
     from streamvc.executor import Executor
@@ -64,6 +63,7 @@ def run(
     from streamvc.cli.render_work import Model, RenderWork, for_others, render_key
     from streamvc.executor.here import Here
     from streamvc.executor.processes import Processes
+    from streamvc.storage.files import sweep
 
     work = RenderWork(preset, settings, score)
     if isinstance(executor, Processes) and len(jobs) == 1:

@@ -10,7 +10,6 @@ from pathlib import Path, PurePath
 from streamvc.errors import AudioError, ConfigError, OutputError
 from streamvc.plugin.formats import FORMAT_OF_SUFFIX
 from streamvc.storage.address import Address, Place
-from streamvc.storage.files import walk
 
 
 @dataclass(frozen=True)
@@ -89,6 +88,8 @@ def _walk(folder: Place, leave_out: Place) -> Iterator[tuple[Place, PurePath]]:
         Each with its path below the folder.
     """
     if isinstance(folder, Address):
+        from streamvc.storage.files import walk
+
         for address in walk(folder):
             inside = isinstance(leave_out, Address) and str(address).startswith(f"{str(leave_out).rstrip('/')}/")
             if address.suffix.lower() in FORMAT_OF_SUFFIX and not inside:

@@ -12,7 +12,8 @@ from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from streamvc.storage import Place, read, write
+from streamvc.storage.address import Place
+from streamvc.storage.files import read, write
 
 if TYPE_CHECKING:
     from streamvc.plugin.render import RenderReport

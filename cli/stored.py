@@ -14,8 +14,8 @@ from streamvc.cli.record import Record
 from streamvc.errors import OutputError, StreamVCError
 from streamvc.executor import Call
 from streamvc.executor.work import Tell
-from streamvc.storage import Place, digest_of, exists, publish, scratch
-from streamvc.storage.files import fetch
+from streamvc.storage.address import Place
+from streamvc.storage.files import digest_of, exists, fetch, publish, scratch
 
 if TYPE_CHECKING:
     from streamvc.plugin.render import RenderReport

@@ -9,7 +9,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import pytest
@@ -89,6 +89,17 @@ class DaskCluster:
         with suppress(ProcessLookupError):
             os.killpg(process.pid, signal.SIGKILL)
         process.wait(PATIENCE)
+
+    @contextmanager
+    def odd_worker(self, *options: str, others: int, file_size: int | None = None, **environment: str) -> Iterator[None]:
+        """So many workers and one that is not like them, which is gone afterwards."""
+        self.have(others)
+        odd = self.start_worker(*options, file_size=file_size, **environment)
+        try:
+            self.have(others + 1)
+            yield
+        finally:
+            self.kill(odd)
 
     def have(self, count: int) -> None:
         """Have a scheduler and so many workers, whatever an earlier test has left."""

@@ -58,7 +58,7 @@ def test_a_poisoned_file_among_hundreds_and_a_worker_that_is_killed(
 
 
 def test_an_interrupt_and_what_follows(dask_cluster, start, svc, model, folder, write_speech):
-    dask_cluster.have(1)
+    dask_cluster.have(2)
     write_speech(folder / "in" / "a.wav")
     # Long enough not to be done before the interrupt comes.
     write_speech(folder / "in" / "long.wav", 1800.0, 8_000)
@@ -90,11 +90,8 @@ def test_a_full_disk_on_one_worker(dask_cluster, svc, model, folder, write_speec
     for number in range(6):
         write_speech(folder / "in" / f"{number}.wav", 1.5)
     assert svc("render", "in", *model.options, "-o", "local").code == 0
-    dask_cluster.have(1)
-    full = dask_cluster.start_worker(file_size=30_000)
-    dask_cluster.have(2)
-    result = svc("render", "in", *model.options, "-o", "out", "--cluster", dask_cluster.file, "--json")
-    dask_cluster.kill(full)
+    with dask_cluster.odd_worker(others=1, file_size=30_000):
+        result = svc("render", "in", *model.options, "-o", "out", "--cluster", dask_cluster.file, "--json")
     assert result.code == 0, result.err
     assert [json.loads(line)["ok"] for line in result.out.splitlines()] == [True] * 6
     assert outputs(folder / "out") == outputs(folder / "local")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+from contextlib import ExitStack
 from urllib.request import Request, urlopen
 
 import fsspec
@@ -59,31 +60,29 @@ def test_a_folder_is_rendered_and_resumed(svc, model, folder, store, dask_cluste
         for path in (folder / "local").rglob("*")
         if path.is_file()
     }
-    options = []
-    if where == "cluster":
-        dask_cluster.have(0)
-        worker = dask_cluster.start_worker(**{k: v for k, v in os.environ.items() if k.startswith("AWS_")})
-        dask_cluster.have(1)
-        options = ["--cluster", dask_cluster.file]
     arguments = ["render", f"s3://{BUCKET}/in", *model.options, "-o", f"s3://{BUCKET}/out", "--resume", "--json"]
-    first = svc(*arguments, *options)
-    assert first.code == 4, first.err
-    found = reports(first)
-    assert {name: report["ok"] for name, report in found.items()} == {
-        f"s3://{BUCKET}/in/a.wav": True,
-        f"s3://{BUCKET}/in/broken.wav": False,
-        f"s3://{BUCKET}/in/deep/b.flac": True,
-    }
-    broken = found[f"s3://{BUCKET}/in/broken.wav"]["error"]
-    assert broken.startswith(f"s3://{BUCKET}/in/broken.wav is not audio in a format that can be read here")
-    assert outputs(store, f"{BUCKET}/out") == expected
-    store.rm(f"{BUCKET}/out/a.wav")
-    second = reports(svc(*arguments, *options))
-    skipped = {name: report["skipped"] for name, report in second.items() if report["ok"]}
-    assert skipped == {f"s3://{BUCKET}/in/a.wav": False, f"s3://{BUCKET}/in/deep/b.flac": True}
-    assert outputs(store, f"{BUCKET}/out") == expected
-    if where == "cluster":
-        dask_cluster.kill(worker)
+    with ExitStack() as stack:
+        if where == "cluster":
+            # One that knows the store.
+            keys = {name: value for name, value in os.environ.items() if name.startswith("AWS_")}
+            stack.enter_context(dask_cluster.odd_worker(others=0, **keys))
+            arguments += ["--cluster", dask_cluster.file]
+        first = svc(*arguments)
+        assert first.code == 4, first.err
+        found = reports(first)
+        assert {name: report["ok"] for name, report in found.items()} == {
+            f"s3://{BUCKET}/in/a.wav": True,
+            f"s3://{BUCKET}/in/broken.wav": False,
+            f"s3://{BUCKET}/in/deep/b.flac": True,
+        }
+        broken = found[f"s3://{BUCKET}/in/broken.wav"]["error"]
+        assert broken.startswith(f"s3://{BUCKET}/in/broken.wav is not audio in a format that can be read here")
+        assert outputs(store, f"{BUCKET}/out") == expected
+        store.rm(f"{BUCKET}/out/a.wav")
+        second = reports(svc(*arguments))
+        skipped = {name: report["skipped"] for name, report in second.items() if report["ok"]}
+        assert skipped == {f"s3://{BUCKET}/in/a.wav": False, f"s3://{BUCKET}/in/deep/b.flac": True}
+        assert outputs(store, f"{BUCKET}/out") == expected
 
 
 def test_one_file_from_a_path_to_an_address_and_back(svc, model, folder, store):

@@ -50,6 +50,11 @@ class Squares:
             if item.does == "unless told" and "TESTS_FAIL" in os.environ:
                 self.note("refused")
                 raise OutputError(f"number {item.value} cannot be written because the disk is full.")
+            if item.does == "unless told":
+                # Not faster than the other worker refuses, so that it is asked at least three times.
+                while self.count("refused") < min(3, self.count("done-*") + 1):
+                    call.tell(0.0)
+                    time.sleep(0.01)
             if item.does == "hold":
                 try:
                     while not (self.diary / "go").exists():

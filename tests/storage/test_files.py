@@ -11,8 +11,8 @@ import fsspec
 import pytest
 
 from streamvc.errors import AudioError, OutputError, RuntimeUnavailableError
-from streamvc.storage import Address, Place, as_place, digest_of, exists, publish, read, scratch, walk, write
-from streamvc.storage.files import fetch, sweep
+from streamvc.storage import Address, Place, as_place
+from streamvc.storage.files import digest_of, exists, fetch, publish, read, scratch, sweep, walk, write
 
 
 @pytest.fixture(params=["path", "memory"])
