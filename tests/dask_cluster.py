@@ -91,7 +91,9 @@ class DaskCluster:
         process.wait(PATIENCE)
 
     @contextmanager
-    def odd_worker(self, *options: str, others: int, file_size: int | None = None, **environment: str) -> Iterator[None]:
+    def odd_worker(
+        self, *options: str, others: int, file_size: int | None = None, **environment: str
+    ) -> Iterator[None]:
         """So many workers and one that is not like them, which is gone afterwards."""
         self.have(others)
         odd = self.start_worker(*options, file_size=file_size, **environment)

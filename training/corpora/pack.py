@@ -36,7 +36,7 @@ def write_part(
     corpus: Corpus,
     parts: Path,
     how: Conditioning,
-    workers: int | Executor = 1,
+    jobs: int | Executor = 1,
     say: Say = silent,
     *,
     skip_unreadable: bool = False,
@@ -47,7 +47,7 @@ def write_part(
         corpus: where the recordings come from.
         parts: folder of parts.
         how: conditioning.
-        workers: processes that decode, or who else does.
+        jobs: processes that decode, or who else does.
         say: takes lines about the progress.
         skip_unreadable: leave out recordings that cannot be decoded, and list them in `skipped.txt`.
 
@@ -62,7 +62,7 @@ def write_part(
         return done
     folder = parts / f".{corpus.name}.spool"
     with open_spool(folder, how) as spool:
-        _fill(spool, corpus, how, workers, say, skip_unreadable)
+        _fill(spool, corpus, how, jobs, say, skip_unreadable)
         count, seconds = _write(spool, done, how)
         if spool.problems:
             say(f"{corpus.name}: {len(spool.problems)} recordings could not be read; {done / SKIPPED} lists them")
@@ -74,13 +74,13 @@ def write_part(
 
 
 def _fill(
-    spool: Spool, corpus: Corpus, how: Conditioning, workers: int | Executor, say: Say, skip_unreadable: bool
+    spool: Spool, corpus: Corpus, how: Conditioning, jobs: int | Executor, say: Say, skip_unreadable: bool
 ) -> None:
     before = len(spool.keys)
     recordings, total = _missing(spool, corpus)
     if before:
         say(f"{corpus.name}: goes on after {before} recordings")
-    work = ordered_map(partial(attempt, how=how), recordings, workers)
+    work = ordered_map(partial(attempt, how=how), recordings, jobs)
     with closing(work), progress(corpus.name, " recordings", total, before, say) as step:
         for prepared in work:
             if prepared.problem is not None and not skip_unreadable:
