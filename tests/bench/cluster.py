@@ -3,15 +3,15 @@
     python -m tests.bench.cluster [--rounds N] [--files N]
 
 Renders the same folder with `--jobs 2` and with a Dask scheduler and two workers of this machine, in turns, and prints
-the ratio of the medians. All processes share the cores that this one may use. Then it takes the times of single pieces
-and of what passes between client, scheduler and worker for one of them, and simulates as many workers as wanted.
+the ratios of time and of CPU, the scheduler and the workers counted in. Where other work runs, go by the CPU: Linux may
+give each session of processes a share of its own, of which the cluster has more than a command. Then it measures what a
+piece costs client and scheduler, and simulates more workers with the measured times.
 """
 
 from __future__ import annotations
 
 import argparse
 import heapq
-import json
 import os
 import shutil
 import statistics
@@ -19,7 +19,8 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
@@ -40,16 +41,23 @@ def write_folder(folder: Path, files: int, seconds: int) -> None:
         soundfile.write(folder / f"{number:02}.wav", np.resize(np.roll(audio, 4_000 * number), seconds * rate), rate)
 
 
-def render(folder: Path, target: Path, *options: str) -> tuple[float, list[float]]:
-    """Seconds of one command, start-up included, and seconds of each file."""
+def render(folder: Path, target: Path, *options: str) -> tuple[float, float]:
+    """Seconds of wall-clock and of CPU of one command with its own processes, start-up included."""
     command = [sys.executable, "-m", "streamvc.cli.main", "render", str(folder), "-p", "alice", "-o", str(target)]
     began = time.perf_counter()
-    result = subprocess.run([*command, "--json", *options], capture_output=True, text=True, env=environment())
+    process = subprocess.Popen([*command, *options], stdout=subprocess.DEVNULL, env=environment())
+    _, status, usage = os.wait4(process.pid, 0)
     took = time.perf_counter() - began
-    if result.returncode:
-        raise SystemExit(result.stderr)
+    if os.waitstatus_to_exitcode(status):
+        raise SystemExit(f"{' '.join(command)} failed")
     shutil.rmtree(target)
-    return took, [json.loads(line)["elapsed_seconds"] for line in result.stdout.splitlines()]
+    return took, usage.ru_utime + usage.ru_stime
+
+
+def cpu_of(*processes: subprocess.Popen[bytes]) -> float:
+    """Seconds of CPU that running processes have had so far."""
+    fields = [Path(f"/proc/{one.pid}/stat").read_text().rpartition(")")[2].split() for one in processes]
+    return sum(int(each[11]) + int(each[12]) for each in fields) / os.sysconf("SC_CLK_TCK")
 
 
 def environment() -> dict[str, str]:
@@ -58,29 +66,53 @@ def environment() -> dict[str, str]:
     return {**os.environ, "PYTHONPATH": path, "OMP_NUM_THREADS": "1"}
 
 
-def compare(work: Path, cluster: DaskCluster, rounds: int, files: int, seconds: int) -> tuple[list[float], ...]:
-    """Seconds of the command with `--jobs 2` and with two workers, in turns; and of single files with one worker."""
+@dataclass
+class Compared:
+    """Seconds of each round with `--jobs 2` and with two workers, the cluster's own processes counted in; and the CPU
+    of the workers for all files of a round."""
+
+    jobs_wall: list[float] = field(default_factory=list)
+    jobs_cpu: list[float] = field(default_factory=list)
+    cluster_wall: list[float] = field(default_factory=list)
+    cluster_cpu: list[float] = field(default_factory=list)
+    workers_cpu: list[float] = field(default_factory=list)
+
+
+def compare(work: Path, cluster: DaskCluster, rounds: int, files: int, seconds: int) -> Compared:
+    """Both ways in turns, after a round that writes byte code, fills caches and loads the model in the workers."""
     write_folder(work / "in", files, seconds)
-    ways = {"jobs": ["--jobs", "2"], "cluster": ["--cluster", str(cluster.file)]}
-    times: dict[str, list[float]] = {name: [] for name in ways}
-    # The first run writes byte code and fills caches, and workers load the model once for all runs.
-    for name, options in ways.items():
-        render(work / "in", work / name, *options)
-    for number in range(rounds):
+    write_folder(work / "short", 2, 1)
+    found = Compared()
+    assert cluster.scheduler is not None
+    for number in range(rounds + 1):
+        folder = work / ("in" if number else "short")
         # Whoever comes second may meet a warmer or a busier machine.
-        for name in sorted(ways, reverse=bool(number % 2)):
-            times[name].append(render(work / "in", work / name, *ways[name])[0])
-    return times["jobs"], times["cluster"], render(work / "in", work / "alone")[1]
+        for way in sorted(("jobs", "cluster"), reverse=bool(number % 2)):
+            if way == "jobs":
+                wall, cpu = render(folder, work / way, "--jobs", "2")
+                found.jobs_wall.append(wall)
+                found.jobs_cpu.append(cpu)
+                continue
+            workers, scheduler = cpu_of(*cluster.workers), cpu_of(cluster.scheduler)
+            wall, cpu = render(folder, work / way, "--cluster", str(cluster.file))
+            workers, scheduler = cpu_of(*cluster.workers) - workers, cpu_of(cluster.scheduler) - scheduler
+            found.cluster_wall.append(wall)
+            found.cluster_cpu.append(cpu + workers + scheduler)
+            found.workers_cpu.append(workers)
+    for values in vars(found).values():
+        del values[0]
+    return found
 
 
-def overhead(work: Path, cluster: DaskCluster, pieces: int = 2_000) -> float:
-    """Seconds of the client and the scheduler for a piece that does nothing: the most pieces a second that one does."""
+def overhead(work: Path, cluster: DaskCluster, pieces: int) -> tuple[float, float]:
+    """Seconds of CPU of the client and of the scheduler for a piece that does nothing."""
+    assert cluster.scheduler is not None
     squares = Squares(work)
     executor = open_executor(cluster=str(cluster.file))
     list(executor.map(squares, map(Item, range(50))))
-    began = time.perf_counter()
+    client, scheduler = time.process_time(), cpu_of(cluster.scheduler)
     count = sum(1 for _ in executor.map(squares, map(Item, range(pieces))))
-    return (time.perf_counter() - began) / count
+    return (time.process_time() - client) / count, (cpu_of(cluster.scheduler) - scheduler) / count
 
 
 def simulate(pieces: Sequence[float], workers: int, dispatch: float) -> float:
@@ -101,22 +133,13 @@ def simulate(pieces: Sequence[float], workers: int, dispatch: float) -> float:
     return end
 
 
-def archive(
-    measured: Sequence[float], seconds: float, hours: float, lengths: Callable[[int], np.ndarray]
-) -> list[float]:
-    """Piece times of an archive: lengths in seconds by `lengths`, at the measured speed and its spread."""
-    random = np.random.default_rng(0)
-    count = round(hours * 3600 / float(lengths(10_000).mean()))
-    rates = np.array(measured) / seconds
-    return [float(t) for t in lengths(count) * random.choice(rates, count)]
-
-
 def main() -> None:
     """Measure and print."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--files", type=int, default=16)
-    parser.add_argument("--seconds", type=int, default=20)
+    parser.add_argument("--seconds", type=int, default=20, help="of each file")
+    parser.add_argument("--pieces", type=int, default=1_000, help="that do nothing, for the cost of handing out")
     options = parser.parse_args()
     os.environ.update(environment())
     with tempfile.TemporaryDirectory() as name:
@@ -126,31 +149,35 @@ def main() -> None:
         cluster = DaskCluster(work / "dask")
         try:
             cluster.have(2)
-            jobs, spread, pieces = compare(work, cluster, options.rounds, options.files, options.seconds)
-            each = overhead(work / "diary", cluster)
+            found = compare(work, cluster, options.rounds, options.files, options.seconds)
+            client, scheduler = overhead(work / "diary", cluster, options.pieces)
         finally:
             cluster.close()
     print(f"cores that may be used: {len(os.sched_getaffinity(0))}, load: {os.getloadavg()[0]:.1f}")
-    print(f"{options.files} files of {options.seconds} s, {options.rounds} rounds in turns, start-up included")
-    for title, times in (("--jobs 2", jobs), ("two workers", spread)):
-        print(f"  {title}: median {statistics.median(times):.2f} s ({min(times):.2f} to {max(times):.2f})")
-    ratios = [one / other for one, other in zip(spread, jobs, strict=True)]
-    print(f"  two workers / --jobs 2: {statistics.median(spread) / statistics.median(jobs):.2f} of the medians; "
-          f"of each round: {', '.join(f'{ratio:.2f}' for ratio in ratios)}")
-    print(f"a piece: median {statistics.median(pieces):.3f} s for {options.seconds} s of audio")
-    print(f"client and scheduler: {1000 * each:.2f} ms for each piece with two workers, worker included")
+    print(f"{options.files} files of {options.seconds} s, rounds in turns: {options.rounds}, start-up included")
+    for title, wall, cpu in (
+        ("--jobs 2", found.jobs_wall, found.jobs_cpu), ("two workers", found.cluster_wall, found.cluster_cpu)
+    ):  # fmt: skip
+        print(f"  {title}: {statistics.median(wall):.1f} s, {statistics.median(cpu):.2f} s of CPU (medians)")
+    for title, ours, theirs in (
+        ("time", found.cluster_wall, found.jobs_wall), ("CPU", found.cluster_cpu, found.jobs_cpu)
+    ):  # fmt: skip
+        ratios = ", ".join(f"{one / other:.2f}" for one, other in zip(ours, theirs, strict=True))
+        print(f"  two workers / --jobs 2, {title}, round by round: {ratios}")
+    rate = statistics.median(found.workers_cpu) / (options.files * options.seconds)
+    print(f"a worker: {rate:.4f} s of CPU for a second of audio ({1 / rate:.1f} x real time)")
+    print(f"a piece: {1000 * client:.2f} ms of CPU of the client, {1000 * scheduler:.2f} ms of the scheduler")
     random = np.random.default_rng(1)
-    for title, hours, lengths in (
-        ("1,000 h in files of about 10 s", 1_000, lambda n: random.gamma(4.0, 2.5, n) + 0.5),
-        ("1,000 h in files of about 30 min", 1_000, lambda n: random.gamma(2.0, 900.0, n) + 60.0),
-    ):
-        times = archive(pieces, options.seconds, hours, lengths)
-        total = sum(times)
-        for workers in (2, 10, 100, 400):
-            end = simulate(times, workers, each)
-            sorted_end = simulate(sorted(times, reverse=True), workers, each)
-            print(f"{title}, {workers} workers: {end / 60:.1f} min ({sorted_end / 60:.1f} with the longest first), "
-                  f"{100 * total / workers / end:.1f} % of the workers' time used")
+    for title, lengths in (
+        ("10 s", random.gamma(4.0, 2.5, 360_000)), ("30 min", random.gamma(2.0, 900.0, 2_000) + 60.0)
+    ):  # fmt: skip
+        times = [float(length) * rate for length in lengths]
+        for workers in (10, 100, 400):
+            # Client and scheduler work at the same time: the slower of them sets the pace.
+            end = simulate(times, workers, max(client, scheduler))
+            first = simulate(sorted(times, reverse=True), workers, max(client, scheduler))
+            print(f"{sum(lengths) / 3600:.0f} h in files of about {title}, {workers} workers: {end / 60:.1f} min, "
+                  f"{first / 60:.1f} with the longest first; {100 * sum(times) / workers / first:.0f} % of them busy")
 
 
 if __name__ == "__main__":
