@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 import soundfile
 
-from streamvc.cli import fault
+from streamvc import fault
 from streamvc.errors import AudioError
 
 RATE = 16_000
