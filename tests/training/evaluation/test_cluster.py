@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
+import numpy as np
 import pytest
-import soundfile
 
 from streamvc.checkpoint import save_model
 from streamvc.config import LiveConfig
+from streamvc.executor import open_executor
 from streamvc.model import build_model
 from streamvc.training.evaluation.__main__ import main
+from streamvc.training.evaluation.conversion import Conversion, fingerprint_of
+from streamvc.training.evaluation.judges import Judges
+from streamvc.training.evaluation.pairs import Pair
+from streamvc.training.evaluation.runner import Judged, convert_all, evaluate_waves
+from streamvc.training.evaluation.spread import JudgeWork, evaluate_by
 from tests.dask_cluster import DaskCluster
 
 NARROW = LiveConfig(
@@ -23,32 +28,29 @@ NARROW = LiveConfig(
 
 
 def test_pairs_by_processes_and_on_a_cluster(
-    corpus_folder: Path,
-    tmp_path: Path,
-    needs: Callable[..., None],
-    dask_cluster: DaskCluster,
-    capsys: pytest.CaptureFixture[str],
+    pair: Pair, tmp_path: Path, needs: Callable[..., None], dask_cluster: DaskCluster
 ) -> None:
     needs("parselmouth")
     save_model(build_model(NARROW), tmp_path / "w.safetensors")
+    pairs = [pair, replace(pair, source=pair.source[::-1].copy()), replace(pair, source=0.5 * pair.source)]
+    conversion = Conversion(identity=False, backend="torch", weights=tmp_path / "w.safetensors")
+    convert = conversion.load()
+    waves = convert_all(pairs, convert)
+    here = evaluate_waves(pairs, waves, judges=Judges(["pitch"]))
+    work = JudgeWork(("pitch",), None, "auto", conversion, fingerprint_of(convert), 1)
     dask_cluster.have(2)
+    for options in ({"cluster": str(dask_cluster.file)}, {"jobs": 2}):
+        lines: list[str] = []
+        executor = open_executor(**options)  # type: ignore[arg-type]
+        found, there = evaluate_by(executor, work, pairs, None, lines.append)
+        assert all(np.array_equal(one, other) for one, other in zip(found, waves, strict=True))
+        # Pairs are compared by what was judged of them: they hold arrays.
+        assert [_scores(one) for one in there.judged] == [_scores(one) for one in here.judged]
+        assert lines[-1] == f"judge 3/3: {pair.name}"
 
-    def judge(name: str, *options: str) -> tuple[Any, str, list[bytes]]:
-        arguments = ["--corpus", str(corpus_folder), "--pairs", "4", "--measures", "pitch", "--backend", "torch"]
-        arguments += ["--weights", str(tmp_path / "w.safetensors"), "--out", str(tmp_path / f"{name}.json")]
-        assert main([*arguments, "--save-waves", str(tmp_path / name), *options]) == 0
-        shown = capsys.readouterr()
-        assert "judge 4/4" in shown.err
-        result = json.loads((tmp_path / f"{name}.json").read_text())
-        # How fast this process is: measured anew each time.
-        assert result.pop("speed")
-        waves = [soundfile.read(path)[0].tobytes() for path in sorted((tmp_path / name).glob("*.wav"))]
-        return result, shown.out.rpartition("\n\n")[0], waves
 
-    here = judge("here")
-    assert len(here[2]) >= 8
-    assert judge("there", "--cluster", str(dask_cluster.file)) == here
-    assert judge("processes", "--jobs", "2") == here
+def _scores(one: Judged) -> tuple[object, ...]:
+    return one.reference_text, one.converted, one.floor, one.ceiling, one.source_f0, one.target_f0
 
 
 def test_robustness_is_judged_by_one_process(capsys: pytest.CaptureFixture[str]) -> None:
