@@ -18,7 +18,7 @@ from streamvc.layers.conv import CausalConv1d
 from streamvc.model.live import POINTS, ContentEncoder
 from streamvc.runtimes.frame_blocks import bias
 from streamvc.runtimes.frame_front import Mel
-from streamvc.runtimes.operators import gelu, norm
+from streamvc.runtimes.operators import gelu, norm, put
 
 
 class Content(nn.Module):
@@ -87,7 +87,9 @@ class Window(nn.Module):
 
     table: Tensor
     places: Tensor
-    spread: Tensor
+    head: Tensor
+    stream: Tensor
+    time: Tensor
 
     def __init__(self, blocks: Sequence[WindowedBlock]) -> None:
         super().__init__()
@@ -96,7 +98,11 @@ class Window(nn.Module):
         known = torch.cat([b.bias.detach() for b in blocks]).flip(1).t()  # [size, blocks * heads]
         self.register_buffer("table", torch.cat((known, torch.full_like(known[:1], HIDDEN))))
         self.register_buffer("places", torch.arange(self.size, dtype=known.dtype))
-        self.register_buffer("spread", torch.zeros(1, self.heads, 1, blocks[0].width // self.heads, dtype=torch.long))
+        heads = torch.zeros(1, self.heads, 3, dtype=torch.long)
+        heads[:, :, 1] = torch.arange(self.heads)
+        self.register_buffer("head", heads)
+        self.register_buffer("stream", torch.tensor([1, 0, 0]))
+        self.register_buffer("time", torch.tensor([0, 0, 1]))
 
     def next(self, count: Tensor) -> Tensor:
         """The counter `[b, 1]` of the next frame: it rises to twice the size and falls back by one size, so that it
@@ -105,13 +111,15 @@ class Window(nn.Module):
         return torch.where(count + 1 < 2 * self.size, count + 1, count + 1 - self.size)
 
     def forward(self, count: Tensor) -> tuple[list[Tensor], Tensor]:
-        """Biases `[b, heads, 1, size]` of each block, and the place of this frame for each value `[b, heads, 1, n]`."""
+        """Biases `[b, heads, 1, size]` of each block, and where this frame goes in a ring: `[b, heads, 3]`."""
         place = torch.remainder(count, self.size)
         age = torch.remainder(place - self.places, self.size)
         age = torch.where(age > count, float(self.size), age).long()
         biases = self.table[age].transpose(1, 2).reshape(-1, self.count, self.heads, 1, self.size)
         parts = torch.split(biases, 1, dim=1)
-        return [b.reshape(-1, self.heads, 1, self.size) for b in parts], place.long().reshape(-1, 1, 1, 1) + self.spread
+        streams = torch.cumsum(torch.ones_like(count), dim=0) - 1
+        index = self.head + streams.long().unsqueeze(2) * self.stream + place.long().unsqueeze(2) * self.time
+        return [b.reshape(-1, self.heads, 1, self.size) for b in parts], index
 
 
 class Block(nn.Module):
@@ -140,9 +148,9 @@ class Block(nn.Module):
         if self.ahead:
             parts.insert(0, self.projections[0](self._norm(x)))
         joined = parts[0] if len(parts) == 1 else torch.cat(parts, dim=1)
-        query, key, value = torch.split(joined.reshape(-1, 3 * self.heads, 1, self.width // self.heads), self.heads, 1)
-        keys, values = keys.scatter(2, place, key), values.scatter(2, place, value)
-        weights = torch.softmax(query @ keys.transpose(2, 3) + added, dim=-1)
+        query, key, value = torch.split(joined.reshape(-1, 3 * self.heads, self.width // self.heads), self.heads, 1)
+        keys, values = put(keys, place, key), put(values, place, value)
+        weights = torch.softmax(query.unsqueeze(2) @ keys.transpose(2, 3) + added, dim=-1)
         x = x + self.output((weights @ values).reshape(-1, self.width))
         hidden = gelu(self.expand(norm(x, self.mlp_norm.weight, self.mlp_norm.bias, self.mlp_norm.eps)))
         return x + self.contract(hidden), keys, values
