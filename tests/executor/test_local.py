@@ -11,7 +11,7 @@ import pytest
 from streamvc.errors import AudioError, ConfigError, StreamVCError
 from streamvc.executor import WorkerLost, open_executor
 from streamvc.executor.processes import AHEAD
-from streamvc.executor.work import UnexpectedError
+from streamvc.fault import FaultError
 from tests.executor.works import Item, Squares
 
 
@@ -21,7 +21,14 @@ def squares(tmp_path: Path) -> Squares:
 
 
 @pytest.mark.parametrize("jobs", [1, 2])
-def test_results_and_errors_come_once_for_each_item(squares: Squares, jobs: int) -> None:
+def test_results_and_errors_come_once_for_each_item(
+    squares: Squares, jobs: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # Where faults are kept, by this process and by others.
+    logs = tmp_path / "logs"
+    logs.mkdir()
+    monkeypatch.setattr("tempfile.tempdir", str(logs))
+    monkeypatch.setenv("TMPDIR", str(logs))
     items = [Item(n, {3: "bad", 5: "fault"}.get(n, "square")) for n in range(12)]
     told: list[float] = []
     found = list(open_executor(jobs).map(squares, items, told.append, ordered=True))
@@ -30,8 +37,10 @@ def test_results_and_errors_come_once_for_each_item(squares: Squares, jobs: int)
     assert [done.result for done in found if done.error is None] == [n * n for n in range(12) if n not in (3, 5)]
     assert type(found[3].error) is AudioError
     assert str(found[3].error) == "number 3 is bad: take another."
-    assert type(found[5].error) is UnexpectedError
-    assert str(found[5].error).startswith("number 5 met an unexpected ZeroDivisionError (by nothing): this is a fault")
+    assert type(found[5].error) is FaultError
+    (log,) = logs.glob("streamvc-fault-*.log")
+    assert str(found[5].error).startswith("number 5: An unexpected ZeroDivisionError (by nothing) is a fault")
+    assert str(log) in str(found[5].error)
     with pytest.raises(AudioError, match="number 3"):
         found[3].value()
     assert sum(told) == 10

@@ -79,10 +79,21 @@ def test_sweep_removes_the_remains_of_one_run_only(tmp_path: Path) -> None:
     assert [path.name for path in tmp_path.iterdir()] == [".yours-0.part"]
 
 
-def test_walk_finds_files_in_order_and_no_hidden_ones() -> None:
+def test_walk_finds_files_in_order_and_none_in_hidden_folders() -> None:
     for name in ("b.wav", "a/c.wav", ".streamvc/a.json", "a/.x.wav"):
         write(as_place(f"memory://walked/{name}"), b"")
-    assert [str(one) for one in walk(Address("memory://walked"))] == ["memory://walked/a/c.wav", "memory://walked/b.wav"]
+    found = [str(one) for one in walk(Address("memory://walked"))]
+    assert found == [f"memory://walked/{name}" for name in ("a/.x.wav", "a/c.wav", "b.wav")]
+
+
+def test_folders_that_are_left_again_need_not_be_there(tmp_path: Path) -> None:
+    place = tmp_path / "missing" / ".." / "a.bin"
+    with scratch(place, "run") as folder:
+        (folder / "a.bin").write_bytes(b"x")
+        publish(folder / "a.bin", place)
+    assert exists(place)
+    assert read(place) == b"x"
+    assert [path.name for path in tmp_path.iterdir()] == ["a.bin"]
 
 
 def test_missing_files_and_packages_are_sentences(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
