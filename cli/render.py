@@ -105,7 +105,7 @@ def render(
     if PIPE in (*inputs, target) and cluster is not None:
         raise click.UsageError("Standard input and output are of this process alone: leave --cluster out.")
     if target == PIPE and resume:
-        raise click.UsageError("Nothing can be noted of standard output: leave --resume out, or give a file with -o.")
+        raise click.UsageError("Standard output has no place for records: leave --resume out, or give a file with -o.")
     if target == PIPE and settings.format not in (None, "wav"):
         raise click.UsageError("Standard output takes WAV: leave --format out, or give a file with -o.")
     executor = open_workers(workers, cluster)

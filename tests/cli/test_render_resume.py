@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import os
 import signal
+from pathlib import Path
 
 import numpy as np
 import pytest
 
+from streamvc.cli.record import Record
+from streamvc.latency import LatencyReport
+from streamvc.plugin.render import RenderReport
 from streamvc.presets.format import Preset
 from tests.dask_cluster import wait_for
 
@@ -121,6 +126,41 @@ def test_a_damaged_record_is_none(render, recordings, folder, damage):
     render("--resume")
     (folder / "out" / ".streamvc" / "a.wav.json").write_bytes(damage)
     assert render("--resume") == {**dict.fromkeys(ALL, "skipped"), "out/a.wav": "rendered"}
+
+
+def test_a_record_has_the_whole_report(tmp_path):
+    latency = LatencyReport(framing=320, look_ahead=640, sample_rate=16_000)
+    report = RenderReport(
+        Path("a"), Path("b"), 1.5, 16_000, 2, latency, 3, 1.25, 0.5, cancellation_db=20.0, notes=("odd", "cut off")
+    )
+    Record.of("source", "settings", "output", "run", report).save(tmp_path / "b.wav")
+    record = Record.load(tmp_path / "b.wav")
+    assert record is not None
+    again = record.render_report(Path("a"), Path("b"))
+    assert again == report
+    assert dataclasses.asdict(again) == dataclasses.asdict(report)
+
+
+def test_a_chain_is_known_by_what_it_is_made_of(svc, folder, recordings, write_speech):
+    write_speech(folder / "room.wav")
+    gain, room = "[[effect]]\ntype = 'Gain'\ngain_db = {}\n", (
+        "[[effect]]\ntype = 'Convolution'\nimpulse_response_filename = 'room.wav'\n"
+    )
+
+    def render(*options):
+        result = svc("render", "in", "--chain", "chain.toml", "-o", "out", "--resume", "--json", *options)
+        reports = map(json.loads, result.out.splitlines())
+        return result.code, {report["skipped"] if report["ok"] else report["error"][-50:] for report in reports}
+
+    (folder / "chain.toml").write_text(gain.format(-6) + room)
+    assert render() == (0, {False})
+    (folder / "chain.toml").write_text("# The same.\n" + gain.format(-6) + room)
+    assert render("--jobs", "2") == (0, {True})
+    (folder / "chain.toml").write_text(gain.format(-7) + room)
+    assert render()[0] == 11
+    assert render("--overwrite") == (0, {False})
+    write_speech(folder / "room.wav", 0.5)
+    assert render()[0] == 11
 
 
 def test_records_are_no_inputs(render, recordings, folder, svc, model):

@@ -11,6 +11,7 @@ import pytest
 
 from streamvc.checkpoint import save_model
 from streamvc.config import LiveConfig
+from streamvc.errors import AudioError
 from streamvc.executor import open_executor
 from streamvc.model import build_model
 from streamvc.training.evaluation.__main__ import main
@@ -51,6 +52,19 @@ def test_pairs_by_processes_and_on_a_cluster(
 
 def _scores(one: Judged) -> tuple[object, ...]:
     return one.reference_text, one.converted, one.floor, one.ceiling, one.source_f0, one.target_f0
+
+
+def test_others_refuse_as_this_process_does(pair: Pair, tmp_path: Path) -> None:
+    save_model(build_model(NARROW), tmp_path / "w.safetensors")
+    conversion = Conversion(identity=False, backend="torch", weights=tmp_path / "w.safetensors")
+    silent = replace(pair, references=(np.zeros_like(pair.reference),))
+    work = JudgeWork((), None, "auto", conversion, fingerprint_of(conversion.load()), 1, forgiving=True)
+    told: list[str] = []
+    waves, _ = evaluate_by(open_executor(), work, [pair, silent], None, lambda line: None, told.append)
+    assert [bool(wave.any()) for wave in waves] == [True, False]
+    with pytest.raises(AudioError) as refusal:
+        evaluate_by(open_executor(), replace(work, forgiving=False), [silent], None, lambda line: None)
+    assert told == [str(refusal.value)]
 
 
 def test_robustness_is_judged_by_one_process(capsys: pytest.CaptureFixture[str]) -> None:
