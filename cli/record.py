@@ -8,10 +8,12 @@ that there is no moment at which a sudden end could leave one that looks done an
 from __future__ import annotations
 
 import json
+import os
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from streamvc.executor.digest import of_value
 from streamvc.storage.address import Place
 from streamvc.storage.files import read, write
 
@@ -20,11 +22,16 @@ if TYPE_CHECKING:
 
 FOLDER = ".streamvc"
 _SCHEMA = 1
+_LONGEST_NAME = 255
+"""Bytes, in most file systems."""
 
 
 def record_place(target: Place) -> Place:
     """Where the record of an output stands."""
-    return target.parent / FOLDER / f"{target.name}.json"
+    name = f"{target.name}.json"
+    if len(os.fsencode(name)) > _LONGEST_NAME:
+        name = f"{of_value(name)}.json"
+    return target.parent / FOLDER / name
 
 
 @dataclass(frozen=True)

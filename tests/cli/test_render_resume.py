@@ -128,13 +128,14 @@ def test_a_damaged_record_is_none(render, recordings, folder, damage):
     assert render("--resume") == {**dict.fromkeys(ALL, "skipped"), "out/a.wav": "rendered"}
 
 
-def test_a_record_has_the_whole_report(tmp_path):
+@pytest.mark.parametrize("name", ["b.wav", "b" * 251 + ".wav"], ids=["short", "long"])
+def test_a_record_has_the_whole_report(tmp_path, name):
     latency = LatencyReport(framing=320, look_ahead=640, sample_rate=16_000)
     report = RenderReport(
         Path("a"), Path("b"), 1.5, 16_000, 2, latency, 3, 1.25, 0.5, cancellation_db=20.0, notes=("odd", "cut off")
     )
-    Record.of("source", "settings", "output", "run", report).save(tmp_path / "b.wav")
-    record = Record.load(tmp_path / "b.wav")
+    Record.of("source", "settings", "output", "run", report).save(tmp_path / name)
+    record = Record.load(tmp_path / name)
     assert record is not None
     again = record.render_report(Path("a"), Path("b"))
     assert again == report
