@@ -61,6 +61,11 @@ def slaney_filterbank(bands: int, size: int, warp: float = 1.0) -> np.ndarray:
     return np.asarray(triangles * (2.0 / (hz[2:] - hz[:-2])), dtype=np.float32)
 
 
+def scaled(energy: Tensor) -> Tensor:
+    """Energies of bands, of any shape, in Whisper's scale."""
+    return (torch.log10(energy + LOG_FLOOR) + 4.0) / 4.0
+
+
 class LogMel(StreamingModule):
     """Log-mel energies as Whisper hears them: `[batch, 1, n * hop] -> [batch, bands, n]`, -0.75 to about 1.5.
 
@@ -95,4 +100,4 @@ class LogMel(StreamingModule):
     @staticmethod
     def log_mel(power: Tensor, mel: Tensor) -> Tensor:
         """`[batch, n, bins] -> [batch, bands, n]`, in Whisper's scale: four decades are one."""
-        return ((torch.log10(power @ mel + LOG_FLOOR) + 4.0) / 4.0).transpose(1, 2)
+        return scaled(power @ mel).transpose(1, 2)

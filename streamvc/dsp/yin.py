@@ -62,8 +62,10 @@ class Yin(StreamingModule):
         frames, windows = self.windows(x, s[0])
         batch, count, span = frames.shape
         power = torch.cat((tensor(s[1]), frames[..., : self.config.window].square().mean(dim=-1)), dim=1)
-        loud = self._loud(power, tensor(s[2]))
-        floor = (self.config.quiet * loud).clamp(min=self.config.floor).reshape(-1, 1)
+        loud, floor = tensor(s[2]), None
+        if self.config.quiet:
+            loud = self._loud(power, loud)
+            floor = (self.config.quiet * loud).clamp(min=self.config.floor).reshape(-1, 1)
         cmndf = self.cmndf(frames.reshape(batch * count, span), floor)
         last = len(self.config.thresholds) - 1
         channels = [

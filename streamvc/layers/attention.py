@@ -25,8 +25,8 @@ class WindowedBlock(StreamingModule):
     With `ahead` frames of future the output is as many frames late: output t describes input t - `ahead`, and attends
     to the inputs from t - `past` to t.
 
-    The state is `(waiting [batch, ahead, width], keys, values [batch, past, width], known [batch, past])`, oldest frame
-    first; `known` is 1 for frames of the stream and 0 before its first one.
+    The state is `(keys, values [batch, past, width], known [batch, past])`, oldest frame first, and where something is
+    ahead `waiting [batch, ahead, width]` behind them; `known` is 1 for frames of the stream and 0 before its first one.
 
     Raises:
         ValueError: the heads do not divide the width.
@@ -48,12 +48,13 @@ class WindowedBlock(StreamingModule):
 
     def initial_state(self, batch: int, like: Tensor) -> State:
         zeros = like.new_zeros(batch, self.past, self.width)
-        return like.new_zeros(batch, self.ahead, self.width), zeros, zeros, like.new_zeros(batch, self.past)
+        waiting = [like.new_zeros(batch, self.ahead, self.width)] * bool(self.ahead)
+        return zeros, zeros, like.new_zeros(batch, self.past), *waiting
 
     def forward(self, x: Tensor, state: State | None = None) -> tuple[Tensor, State]:
         before = self.initial_state(x.shape[0], x) if state is None else state
-        waiting, keys, values, known = (tensor(part) for part in before)
-        heard = torch.cat((waiting, x), dim=1)
+        keys, values, known, *waiting = (tensor(part) for part in before)
+        heard = torch.cat((*waiting, x), dim=1)
         x = heard[:, : x.shape[1]]
         query, key, value = self._project(x, heard[:, self.ahead :])
         key, value = torch.cat((keys, key), dim=1), torch.cat((values, value), dim=1)
@@ -67,7 +68,8 @@ class WindowedBlock(StreamingModule):
         x = x + self.output(mixed.transpose(1, 2).flatten(2))
         x = x + self.contract(F.gelu(self.expand(self.mlp_norm(x))))
         last = key.shape[1] - self.past
-        return x, (heard[:, heard.shape[1] - self.ahead :], key[:, last:], value[:, last:], known[:, last:])
+        left = [heard[:, heard.shape[1] - self.ahead :]] * bool(self.ahead)
+        return x, (key[:, last:], value[:, last:], known[:, last:], *left)
 
     def window_bias(self, frames: int, known: Tensor) -> Tensor:
         """What is added to the logits of `frames` queries: `[batch, heads, frames, past + frames]`.

@@ -7,7 +7,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from streamvc.dsp.mel import LOG_FLOOR, LogMel
+from streamvc.dsp.mel import LogMel, scaled
 from streamvc.model.live import POINTS, LiveModel
 from streamvc.model.verification import VerificationEncoder
 
@@ -34,7 +34,7 @@ class SpeechStep(nn.Module):
     def forward(self, samples: Tensor) -> Tensor:
         heard = F.pad(samples.unsqueeze(1), (self.size - self.hop, 0))
         spectra = F.conv1d(heard, self.waves, stride=self.hop)
-        mel = (torch.log(F.conv1d(spectra * spectra, self.bank) + LOG_FLOOR) + 3.0) / 4.0
+        mel = scaled(F.conv1d(spectra * spectra, self.bank))
         stacked = mel.reshape(1, self.bands, -1, POINTS).permute(0, 1, 3, 2).reshape(1, self.bands * POINTS, -1)
         x, _ = self.encoder.front(stacked)
         for block in self.encoder.blocks:

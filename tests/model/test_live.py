@@ -46,8 +46,9 @@ def controls(**changes: float) -> torch.Tensor:
 
 
 def test_it_is_small_enough_for_one_slow_core(full):
+    """What a frame multiplies by, in eight bits; docs/performance.md has what that takes."""
     live_path = [full.content_encoder, full.decoder]
-    assert sum(p.numel() for part in live_path for p in part.parameters()) < 10e6
+    assert sum(p.numel() for part in live_path for p in part.parameters()) < 18e6
 
 
 def test_full_size_streams(full, check_streaming, voice):
@@ -210,7 +211,7 @@ def test_the_output_has_the_target_s_pitch(full):
     x = tone(torch.full((100 * FRAME,), 120.0))
     with torch.no_grad():
         # Without the noise branch, which an untrained decoder makes as loud as the pulses.
-        content = torch.zeros(1, 64, 100, dtype=torch.float64)
+        content = torch.zeros(1, full.config.content_dim, 100, dtype=torch.float64)
         prosody, _ = full.prosody(x, controls(locked=math.log(120.0)))
         cepstra, network = full.decoder.cepstra(content, prosody, torch.zeros(1, 64, dtype=torch.float64))
         cepstra[..., full.config.pulse_cepstrum] -= 10

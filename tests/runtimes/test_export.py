@@ -61,7 +61,9 @@ def test_eight_bits_are_close_to_single_precision(small_live, tmp_path, speech, 
     main([str(small_live / "live.safetensors"), str(graph)])
     assert "int8.onnx" in capsys.readouterr().out
     operators = [node.op_type for node in onnx.load(graph).graph.node]
-    assert operators.count("MatMulNBits") == 9  # two in each 50 Hz block, and what expands a frame to quarters
+    # Of the encoder the second convolution and four in each block, of which the first has its queries apart; of the
+    # decoder two in each 50 Hz block, and what expands a frame to quarters.
+    assert operators.count("MatMulNBits") == 1 + 5 + 4 + 2 * 2 + 1
     assert (onnx_runtime.precision, OnnxRuntime(graph).precision) == ("fp32", "int8")
     x = speech[40 * FRAME : 100 * FRAME]
     exact, rough = (run(r, x, latents[0], PACKED) for r in (onnx_runtime, OnnxRuntime(graph)))
