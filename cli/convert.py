@@ -44,7 +44,8 @@ def convert(
     place, into_folder = output_place(output)
     check_ending(place, settings.format)
     (job,) = plan([source], place, "target", settings.format, into_folder=into_folder)
-    refuse_to_overwrite(job.target, source, *targets)
+    if isinstance(job.target, Path):
+        refuse_to_overwrite(job.target, source, *targets)
     creation = create_preset("target", targets, settings.weights)
     for warning in creation.warnings:
         click.echo(f"Warning: {warning}", err=True)

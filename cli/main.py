@@ -19,8 +19,8 @@ import click
 
 from streamvc import __version__
 from streamvc.cli.console import never_fail_to_print
-from streamvc.cli.fault import debugging, describe_fault
 from streamvc.errors import StreamVCError
+from streamvc.fault import debugging, describe_fault
 
 COMMANDS = {
     "bench": "streamvc.cli.bench:bench",

@@ -8,16 +8,19 @@ import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager, redirect_stdout
 from pathlib import Path
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from streamvc.errors import AudioError, OutputError
+
+if TYPE_CHECKING:
+    from streamvc.storage.address import Place
 
 PIPE: Final = Path("-")
 """How standard input and output are named."""
 
 
 @contextmanager
-def piped(source: Path, target: Path | None) -> Iterator[tuple[Path, Path | None]]:
+def piped(source: Place, target: Place | None) -> Iterator[tuple[Place, Place | None]]:
     """Files in the place of pipes, which cannot be measured beforehand nor completed afterwards.
 
     Args:
@@ -46,19 +49,19 @@ def piped(source: Path, target: Path | None) -> Iterator[tuple[Path, Path | None
                 source = folder / "standard-input"
                 with source.open("xb") as file:
                     shutil.copyfileobj(sys.stdin.buffer, file)
-            place = folder / "standard-output.wav" if target == PIPE else target
         except OSError as error:
             raise OutputError(
                 f"Standard input cannot be kept in {folder} ({error.strerror}): set TMPDIR to a folder with room."
             ) from error
         if target != PIPE:
-            yield source, place
+            yield source, target
             return
         # Standard output belongs to the audio.
         sys.stdout.flush()
         with redirect_stdout(sys.stderr):
+            place = folder / "standard-output.wav"
             yield source, place
-        if place is not None and place.exists():
+        if place.exists():
             with place.open("rb") as file:
                 shutil.copyfileobj(file, out)
             out.flush()

@@ -6,14 +6,17 @@ import os
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from importlib.util import find_spec
-from pathlib import Path
+from pathlib import Path, PurePath
+from typing import Final, TypeAlias
 
 from streamvc.errors import AudioError, ConfigError, OutputError
 from streamvc.files import resolved
 from streamvc.plugin.formats import EXTRA_HINT, EXTRA_SUFFIXES, FORMAT_OF_SUFFIX, READ_SUFFIXES
+from streamvc.storage.address import Address, Place
 
-LeftOut = Callable[[Path, str], object]
+LeftOut: TypeAlias = Callable[[Place, str], object]
 """Takes a file or folder that is not rendered, and why."""
+_RESULTS: Final = "it is where the results go"
 
 
 @dataclass(frozen=True)
@@ -25,13 +28,13 @@ class Job:
         target: the file to write.
     """
 
-    source: Path
-    target: Path
+    source: Place
+    target: Place
 
 
 def plan(
-    inputs: Sequence[Path],
-    output: Path | None,
+    inputs: Sequence[Place],
+    output: Place | None,
     voice: str,
     format_: str | None = None,
     *,
@@ -45,7 +48,8 @@ def plan(
     with the voice in its name, and a folder's in a folder beside it named in the same way.
 
     Args:
-        inputs: files and folders; hidden files and those with the ending of no audio format are left out of a folder.
+        inputs: files and folders, by path or address; hidden files and those with the ending of no audio format are
+            left out of a folder.
         output: a file or folder, to be made if need be.
         voice: for the names.
         format_: of the outputs; None keeps each input's.
@@ -75,7 +79,7 @@ def plan(
                     f"The folder {source} holds no audio files that can be read: give another one, or the files "
                     "themselves."
                 )
-            jobs += [Job(path, _named(folder / path.relative_to(source), path.stem, format_)) for path in found]
+            jobs += [Job(path, _named(folder / below, path.stem, format_)) for path, below in found]
         else:
             folder = source.parent if output is None else output
             stem = f"{source.stem}-{voice}" if output is None else source.stem
@@ -84,11 +88,11 @@ def plan(
     return jobs
 
 
-def _means_folder(path: Path) -> bool:
+def _means_folder(path: Place) -> bool:
     return path.is_dir() or str(path).endswith((os.sep, "/"))
 
 
-def _named(path: Path, stem: str, format_: str | None) -> Path:
+def _named(path: Place, stem: str, format_: str | None) -> Place:
     """`path` with another stem, and the ending of the format if it has not one of it already."""
     suffix = path.suffix
     if format_ is None:
@@ -98,43 +102,71 @@ def _named(path: Path, stem: str, format_: str | None) -> Path:
     return path.with_name(stem + suffix)
 
 
-def _walk(folder: Path, results: Path, on_left_out: LeftOut) -> Iterator[Path]:
-    """The audio files below a folder in order of their names, without those in the folder of the results within."""
-    results = resolved(results)
+def _walk(folder: Place, results: Place, on_left_out: LeftOut) -> Iterator[tuple[Place, PurePath]]:
+    """The audio files below a folder in order of their names, without those in the folder of the results within.
+
+    Yields:
+        Each with its path below the folder.
+    """
+    if isinstance(folder, Address):
+        files = _addresses(folder, results, on_left_out)
+    else:
+        files = _paths(folder, results, on_left_out)
+    for file, below in files:
+        reason = _is_left_out(file)
+        if reason is None:
+            yield file, below
+        elif reason:
+            on_left_out(file, reason)
+
+
+def _addresses(folder: Address, results: Place, on_left_out: LeftOut) -> Iterator[tuple[Place, PurePath]]:
+    """All files below an address."""
+    from streamvc.storage.files import walk
+
+    told = False
+    for file in walk(folder):
+        if isinstance(results, Address) and str(file).startswith(f"{str(results).rstrip('/')}/"):
+            if not told:
+                on_left_out(results, _RESULTS)
+            told = True
+        else:
+            yield file, file.relative_to(folder)
+
+
+def _paths(folder: Path, results: Place, on_left_out: LeftOut) -> Iterator[tuple[Place, PurePath]]:
+    """All files below a folder of this machine."""
+    place = resolved(results) if isinstance(results, Path) else None
     for parent, folders, files in os.walk(folder, onerror=lambda error: on_left_out(*_unreadable(error))):
         here = Path(parent)
         for name in sorted(folders):
             if name.startswith("."):
                 folders.remove(name)
-            elif why := _folder_is_left_out(here / name, results):
+            elif why := _folder_is_left_out(here / name, place):
                 folders.remove(name)
                 on_left_out(here / name, why)
         folders.sort()
         for name in sorted(files):
-            reason = _is_left_out(here / name)
-            if reason is None:
-                yield here / name
-            elif reason:
-                on_left_out(here / name, reason)
+            yield here / name, (here / name).relative_to(folder)
 
 
 def _unreadable(error: OSError) -> tuple[Path, str]:
     return Path(error.filename), f"it cannot be read ({error.strerror})"
 
 
-def _folder_is_left_out(path: Path, results: Path) -> str:
+def _folder_is_left_out(path: Path, results: Path | None) -> str:
     """Why a folder is not looked into, or nothing."""
     if path.is_symlink():
         return "it is a link to a folder; name it as an input of its own"
-    return "it is where the results go" if resolved(path) == results else ""
+    return _RESULTS if resolved(path) == results else ""
 
 
-def _is_left_out(path: Path) -> str | None:
+def _is_left_out(place: Place) -> str | None:
     """Why a file is not rendered; nothing where it does not look like audio, and None where it is rendered."""
-    suffix = path.suffix.lower()
+    suffix = place.suffix.lower()
     if suffix not in READ_SUFFIXES | EXTRA_SUFFIXES:
         return ""
-    if path.name.startswith("."):
+    if place.name.startswith("."):
         return "it is hidden"
     if suffix in EXTRA_SUFFIXES and find_spec("av") is None:
         return f"its format needs an optional package: {EXTRA_HINT}"
@@ -142,20 +174,25 @@ def _is_left_out(path: Path) -> str | None:
 
 
 def _check_distinct(jobs: Sequence[Job]) -> None:
-    taken: dict[str, Path] = {}
+    taken: dict[str, Place] = {}
     for job in jobs:
         # Without regard to case, as some file systems have none.
-        key = str(resolved(job.target)).casefold()
+        key = _where(job.target).casefold()
         if key in taken:
             raise ConfigError(
                 f"{taken[key]} and {job.source} would both be written to {job.target}: render them into different "
                 "folders."
             )
         taken[key] = job.source
-    sources = {str(resolved(job.source)) for job in jobs}
+    sources = {_where(job.source) for job in jobs}
     for job in jobs:
-        where = str(resolved(job.target))
-        if where in sources and where != str(resolved(job.source)):
+        where = _where(job.target)
+        if where in sources and where != _where(job.source):
             raise OutputError(
                 f"{job.target}, the output for {job.source}, is itself one of the inputs: choose another folder."
             )
+
+
+def _where(place: Place) -> str:
+    """Where a place leads."""
+    return str(resolved(place) if isinstance(place, Path) else place)

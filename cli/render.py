@@ -12,14 +12,18 @@ import click
 
 from streamvc.cli.options import Settings, model_options, voice_options
 from streamvc.cli.plan import Job, plan
+from streamvc.cli.spread import open_workers, spread_options
+from streamvc.storage.address import as_place
 
 if TYPE_CHECKING:
+    from streamvc.executor import Executor
     from streamvc.plugin.midi.performance import Score
     from streamvc.presets.format import Preset
+    from streamvc.storage.address import Place
 
 
 @click.command()
-@click.argument("inputs", metavar="INPUT...", nargs=-1, required=True, type=click.Path(path_type=Path, allow_dash=True))
+@click.argument("inputs", metavar="INPUT...", nargs=-1, required=True, type=as_place)
 @click.option("-p", "--preset", "preset_name", metavar="NAME|PATH", help="The voice (svc preset list).")
 @click.option(
     "-o",
@@ -36,9 +40,7 @@ if TYPE_CHECKING:
     type=click.Path(path_type=Path),
     help="A chain of effects in a TOML file, the voice among them.",
 )
-@click.option(
-    "-j", "--jobs", "workers", type=click.IntRange(1), default=1, show_default=True, help="Files at the same time."
-)
+@spread_options
 @click.option(
     "--midi", "midi_path", metavar="FILE", type=click.Path(path_type=Path), help="MIDI file that switches voices."
 )
@@ -55,11 +57,13 @@ if TYPE_CHECKING:
 def render(
     ctx: click.Context,
     /,
-    inputs: tuple[Path, ...],
+    inputs: tuple[Place, ...],
     preset_name: str | None,
     output: str | None,
     chain_path: Path | None,
     workers: int,
+    cluster: str | None,
+    resume: bool,
     midi_path: Path | None,
     map_path: Path | None,
     as_json: bool,
@@ -72,6 +76,9 @@ def render(
     writes wav, flac, aiff, ogg and mp3 (which pads its audio by some milliseconds). Files that cannot be rendered are
     reported and the others are rendered all the same; the exit code is 0 only if all went well. With - as INPUT, a
     file is read from standard input.
+
+    INPUT and output may be addresses such as s3://bucket/folder, where the package of fsspec for them is installed
+    (docs/scale.md). Outputs appear whole or not at all; what an interrupt left undone, --resume does.
 
     With --midi, PRESET is the voice at the beginning, and the messages of the file take effect at their own times, to
     the frame of 20 ms. With --chain, PRESET and the options of the voice are for the first voice of the chain.
@@ -95,8 +102,13 @@ def render(
         raise click.UsageError("Standard input is one file: give its output with -o FILE, or -o - for standard output.")
     if target == PIPE and (len(inputs) > 1 or inputs[0].is_dir()):
         raise click.UsageError("Standard output takes one file: give a folder with -o.")
+    if PIPE in (*inputs, target) and cluster is not None:
+        raise click.UsageError("Standard input and output are of this process alone: leave --cluster out.")
+    if target == PIPE and resume:
+        raise click.UsageError("Standard output has no place for records: leave --resume out, or give a file with -o.")
     if target == PIPE and settings.format not in (None, "wav"):
         raise click.UsageError("Standard output takes WAV: leave --format out, or give a file with -o.")
+    executor = open_workers(workers, cluster)
 
     with piped(inputs[0], target) as (first, place):
         name = preset.name if preset is not None else chain_path.stem if chain_path is not None else ""
@@ -107,19 +119,20 @@ def render(
         if preset_name is not None and Path(preset_name).is_file():
             protected.append(Path(preset_name))
         for job in jobs:
-            refuse_to_overwrite(job.target, *protected)
-        code = render_jobs(jobs, preset, settings, workers, as_json, score)
+            if isinstance(job.target, Path):
+                refuse_to_overwrite(job.target, *protected)
+        code = render_jobs(jobs, preset, settings, executor, as_json, score, resume=resume)
     ctx.exit(code)
 
 
-def output_place(output: str | None) -> tuple[Path | None, bool]:
-    """The path that -o names, and whether it is a folder by its last character: paths forget that."""
+def output_place(output: str | None) -> tuple[Place | None, bool]:
+    """The path or address that -o names, and whether it is a folder by its last character: paths forget that."""
     if output is None:
         return None, False
-    return Path(output), output.endswith((os.sep, "/"))
+    return as_place(output), output.endswith((os.sep, "/"))
 
 
-def check_ending(target: Path | None, form: str | None) -> None:
+def check_ending(target: Place | None, form: str | None) -> None:
     """Ask whether a name that says another format than the option is meant so; where nobody can be asked, refuse it.
 
     Raises:
@@ -142,10 +155,10 @@ def check_ending(target: Path | None, form: str | None) -> None:
 def _left_out(as_json: bool) -> Any:
     from streamvc.cli.console import print_json
 
-    def tell(path: Path, why: str) -> None:
+    def tell(place: Place, why: str) -> None:
         if as_json:
-            print_json({"input": str(path), "left_out": why})
-        click.echo(f"Left out: {path} ({why}).", err=True)
+            print_json({"input": str(place), "left_out": why})
+        click.echo(f"Left out: {place} ({why}).", err=True)
 
     return tell
 
@@ -169,9 +182,11 @@ def render_jobs(
     jobs: list[Job],
     preset: Preset | None,
     settings: Settings,
-    workers: int = 1,
+    executor: Executor | None = None,
     as_json: bool = False,
     score: Score | None = None,
+    *,
+    resume: bool = False,
 ) -> int:
     """Render, show progress and results, and return the exit code: that of the first error, or 0.
 
@@ -180,6 +195,7 @@ def render_jobs(
     """
     from streamvc.cli import report
     from streamvc.cli.batch import Outcome, run
+    from streamvc.executor.here import Here
 
     began = time.perf_counter()
     # Lines in between would break the progress bar.
@@ -187,7 +203,7 @@ def render_jobs(
     outcomes: list[Outcome] = []
     label = jobs[0].source.name if len(jobs) == 1 else f"{len(jobs)} files"
     with report.progress_bar(jobs, label) as progress:
-        for outcome in run(jobs, preset, settings, workers, progress, score):
+        for outcome in run(jobs, preset, settings, executor or Here(), progress, score, resume=resume):
             outcomes.append(outcome)
             if not hold_back:
                 report.describe(outcome, as_json)

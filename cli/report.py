@@ -18,6 +18,7 @@ from streamvc.cli.plan import Job
 
 if TYPE_CHECKING:
     from streamvc.plugin.render import RenderReport
+    from streamvc.storage.address import Place
 
 
 _BYTES_A_SECOND = 16_000
@@ -29,7 +30,8 @@ _CANCELLED_DB = 15.0
 def progress_bar(jobs: list[Job], label: str) -> Iterator[Callable[[float], None]]:
     """A bar on the terminal's error output with the speed as a multiple of real time; none if that is no terminal.
 
-    Its length is what the files are guessed to last, since only decoding them would tell.
+    Its length is what the files are guessed to last, since only decoding them would tell. Sources at addresses are not
+    here to look at and count nothing.
 
     Yields:
         A function that takes the seconds of audio done since its last call.
@@ -56,11 +58,13 @@ def progress_bar(jobs: list[Job], label: str) -> Iterator[Callable[[float], None
         yield update
 
 
-def guessed_seconds(path: Path) -> float:
+def guessed_seconds(path: Place) -> float:
     """About how long a file lasts: exact for plain WAV files, by its size for others, 0 for what cannot be opened."""
     from streamvc.audio.wave import read_header
     from streamvc.errors import StreamVCError
 
+    if not isinstance(path, Path):
+        return 0.0
     try:
         with path.open("rb") as stream:
             header = read_header(stream, str(path))
@@ -77,22 +81,23 @@ def describe(outcome: Outcome, as_json: bool) -> None:
     if as_json:
         print_json(_as_dict(outcome))
     elif report is not None:
-        click.echo(f"{report.source} -> {report.output}  {report.seconds:.1f} s, {report.speed:.1f} x real time")
+        how = "done before" if outcome.skipped else f"{report.speed:.1f} x real time"
+        click.echo(f"{outcome.job.source} -> {outcome.job.target}  {report.seconds:.1f} s, {how}")
     if error is not None:
         click.echo(f"Error: {error}", err=True)
     if report is None:
         return
     for note in report.notes:
-        click.echo(f"Note: {report.source}: {note}.", err=True)
+        click.echo(f"Note: {outcome.job.source}: {note}.", err=True)
     if report.cancellation_db > _CANCELLED_DB:
         click.echo(
-            f"Warning: the channels of {report.source} cancel each other when they are averaged "
+            f"Warning: the channels of {outcome.job.source} cancel each other when they are averaged "
             f"({report.cancellation_db:.0f} dB are lost): choose one of them with --channel 1.",
             err=True,
         )
     if report.clipped:
         click.echo(
-            f"Warning: {report.output} had {report.clipped} samples beyond full scale, which were limited to it: "
+            f"Warning: {outcome.job.target} had {report.clipped} samples beyond full scale, which were limited to it: "
             f"{_advice(report)}.",
             err=True,
         )
@@ -105,10 +110,12 @@ def _advice(report: RenderReport) -> str:
 
 def summarise(outcomes: list[Outcome], elapsed: float) -> None:
     """Print one line about all files."""
-    reports = [outcome.report for outcome in outcomes if outcome.report is not None]
+    reports = [outcome.report for outcome in outcomes if outcome.report is not None and not outcome.skipped]
     seconds = sum(report.seconds for report in reports)
+    skipped = sum(outcome.skipped for outcome in outcomes)
+    before = f", {skipped} were done before" if skipped else ""
     click.echo(
-        f"{len(reports)} of {len(outcomes)} files rendered: {seconds:.1f} s of audio in {elapsed:.1f} s "
+        f"{len(reports)} of {len(outcomes)} files rendered{before}: {seconds:.1f} s of audio in {elapsed:.1f} s "
         f"({seconds / max(elapsed, 1e-9):.1f} x real time)."
     )
 
@@ -121,6 +128,7 @@ def _as_dict(outcome: Outcome) -> dict[str, object]:
     assert report is not None
     return common | {
         "ok": True,
+        "skipped": outcome.skipped,
         "seconds": round(report.seconds, 6),
         "sample_rate": report.sample_rate,
         "channels": report.channels,

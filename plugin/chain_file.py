@@ -57,14 +57,19 @@ def load_chain(path: str | os.PathLike[str]) -> EffectChain:
         PresetError, CheckpointError, RuntimeUnavailableError: a voice cannot be loaded.
     """
     file = Path(path)
-    content = _read(file)
+    content = read_chain(file)
     unknown = sorted(content.keys() - {"effect"})
     if unknown:
         raise ConfigError(f"{file} has an unknown entry {unknown[0]!r}: a chain consists of [[effect]] tables.")
     return EffectChain(_effects(content, str(file), file.parent))
 
 
-def _read(file: Path) -> dict[str, Any]:
+def read_chain(file: Path) -> dict[str, Any]:
+    """What stands in a TOML file, and nothing of it made yet.
+
+    Raises:
+        ConfigError: the file is missing, or is no such file.
+    """
     try:
         return tomllib.loads(file.read_text(encoding="utf-8"))
     except FileNotFoundError as error:

@@ -17,6 +17,7 @@ Exit codes (0 is success, 1 an unexpected fault, 2 a misused command line, 130 a
     11 OutputError              a result that cannot be written
     12 EvaluationError          an evaluation that cannot be carried out
     13 MidiError                a MIDI port or file that is not there or cannot be used
+    14 ClusterError             a cluster that cannot be reached, or workers that cannot do the work
 """
 
 from __future__ import annotations
@@ -88,3 +89,9 @@ class MidiError(StreamVCError):
     """A MIDI port that is not there or cannot be opened, or a MIDI file that cannot be read."""
 
     exit_code: ClassVar[int] = 13
+
+
+class ClusterError(StreamVCError):
+    """A cluster that cannot be reached, has no workers, or has workers that cannot do the work."""
+
+    exit_code: ClassVar[int] = 14

@@ -34,7 +34,7 @@ def staged(path: Path, *, overwrite: bool = False) -> Iterator[BinaryIO]:
     done = False
     try:
         try:
-            made = _make_folders(path.parent)
+            made = make_folders(path.parent)
             with temporary.open("x+b") as stream:
                 yield stream
             # Somebody else may have come first while this was written.
@@ -42,7 +42,7 @@ def staged(path: Path, *, overwrite: bool = False) -> Iterator[BinaryIO]:
             os.replace(temporary, path)
             done = True
         except OSError as error:
-            raise OutputError(_sentence(named, error)) from error
+            raise refusal(named, error) from error
     finally:
         if not done:
             with suppress(OSError):
@@ -64,7 +64,7 @@ def check_target(path: Path, *, overwrite: bool) -> None:
         if not overwrite and (path.exists() or path.is_symlink()):
             raise OutputError(f"{path} exists already: choose another name or allow overwriting (--overwrite).")
     except OSError as error:
-        raise OutputError(_sentence(path, error)) from error
+        raise refusal(path, error) from error
 
 
 def resolved(path: Path) -> Path:
@@ -99,7 +99,8 @@ def refuse_to_overwrite(target: Path, *sources: Path) -> None:
             raise OutputError(f"{target} is the input itself: choose another name for the output.")
 
 
-def _make_folders(folder: Path) -> list[Path]:
+def make_folders(folder: Path) -> list[Path]:
+    """Make a folder with those above it; returns the new ones, the outermost first. Raises OSError."""
     made = []
     for parent in reversed([folder, *folder.parents]):
         if not parent.exists():
@@ -110,13 +111,18 @@ def _make_folders(folder: Path) -> list[Path]:
     return made
 
 
-def _sentence(path: Path, error: OSError) -> str:
+def refusal(place: object, error: OSError) -> OutputError:
+    """The sentence for a place that cannot be written."""
     if error.errno in (errno.ENOSPC, errno.EDQUOT):
-        return f"{path} cannot be written because the disk is full: make room or choose another place."
-    if error.errno == errno.EFBIG:
-        return f"{path} would be larger than this file system or user may write: choose another place or format."
-    if error.errno in (errno.EACCES, errno.EPERM, errno.EROFS):
-        return f"{path} cannot be written for lack of permission: choose another place."
-    if error.errno == errno.ENOTDIR:
-        return f"{path} cannot be written because a part of its path is no folder: choose another place."
-    return f"{path} cannot be written ({error.strerror or error}): choose another place."
+        why = "because the disk is full: make room or choose another place"
+    elif error.errno in (errno.EACCES, errno.EPERM, errno.EROFS):
+        why = "for lack of permission: choose another place"
+    elif error.errno == errno.ENOTDIR:
+        why = "because a part of its path is no folder: choose another place"
+    elif error.errno == errno.EFBIG:
+        return OutputError(
+            f"{place} would be larger than this file system or user may write: choose another place or format."
+        )
+    else:
+        why = f"({error.strerror or error}): choose another place"
+    return OutputError(f"{place} cannot be written {why}.")

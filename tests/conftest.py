@@ -19,6 +19,7 @@ import torch
 from torch import Tensor
 
 from streamvc.state import State, flatten_state, unflatten_state
+from tests.dask_cluster import dask_cluster as dask_cluster  # a fixture
 
 Step = Callable[..., tuple[Tensor, State]]
 TOLERANCE = {torch.float64: 1e-12, torch.float32: 1e-5}

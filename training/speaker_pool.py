@@ -11,16 +11,24 @@ from __future__ import annotations
 
 import argparse
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import closing
+from dataclasses import dataclass
 from pathlib import Path
+from typing import TypeAlias
 
 import numpy as np
+import numpy.typing as npt
 import torch
 
 from streamvc.config import FRAME
 from streamvc.errors import CorpusError
+from streamvc.executor import Call, Executor, open_executor
 from streamvc.training.data import CropSampler, PackedCorpus, Utterance
+from streamvc.training.spread import add_options, executor_of
 from streamvc.training.verifier import EMBEDDING, Verifier
+
+Clips: TypeAlias = npt.NDArray[np.float32]
 
 CLIP_FRAMES = 150
 """Frames of 20 ms in a clip: as many as the decoder's training takes of a reference."""
@@ -33,15 +41,50 @@ def _usable(u: Utterance) -> bool:
     return u.split == "train" and u.band == "wide" and u.length >= FRAME * 50
 
 
-def write_pool(folders: Sequence[Path], out: Path, clips: int, seed: int = 0, threads: int = 1) -> None:
+@dataclass(frozen=True)
+class EmbedWork:
+    """`streamvc.executor.Work` of batches of clips, float32 `[clips, samples]`: their embeddings `[clips, 256]`."""
+
+    threads: int = 1
+    packages: tuple[str, ...] = ("numpy", "torch", "resemblyzer", "librosa")
+
+    def name(self, clips: Clips) -> str:
+        """For messages."""
+        return f"a batch of {len(clips)} clips"
+
+    def start(self) -> Callable[[Clips, Call], Clips]:
+        """Load the verifier; raises RuntimeUnavailableError where it is not installed."""
+        torch.set_num_threads(self.threads)
+        verifier = Verifier()
+
+        def embed(clips: Clips, call: Call) -> Clips:
+            with torch.no_grad():
+                found: Clips = verifier(torch.from_numpy(clips)).numpy()
+            return found
+
+        return embed
+
+
+def write_pool(
+    folders: Sequence[Path], out: Path, clips: int, seed: int = 0, threads: int = 1, executor: Executor | None = None
+) -> None:
     """Draw clips from all corpora, in turns by the root of their hours, and embed them.
+
+    Drawing goes on in this process, one clip after the other, so that the pool does not depend on who embeds.
+
+    Args:
+        folders: packed corpora.
+        out: folder to write.
+        clips: how many.
+        seed: of the draws.
+        threads: of torch, for each who embeds.
+        executor: who embeds; this process by default.
 
     Raises:
         CorpusError: a corpus has no training speech, or cannot be read.
         RuntimeUnavailableError: resemblyzer is not installed.
     """
     torch.set_num_threads(threads)
-    verifier = Verifier()
     samplers = []
     for number, folder in enumerate(folders):
         corpus = PackedCorpus(folder)
@@ -62,17 +105,23 @@ def write_pool(folders: Sequence[Path], out: Path, clips: int, seed: int = 0, th
     embeddings = np.zeros((clips, EMBEDDING), np.float32)
     names: list[str] = []
     with open(out / "clips.tmp", "wb") as file:
-        for start in range(0, clips, _BATCH):
-            sampler = samplers[int(random.choice(len(samplers), p=share / share.sum()))]
-            batch = sampler.batch(min(_BATCH, clips - start))
-            assert batch.references is not None
-            file.write((batch.references.numpy() * 32_767).round().astype("<i2").tobytes())
-            with torch.no_grad():
-                embeddings[start : start + len(batch.references)] = verifier(batch.references).numpy()
-            known = {index: name for name, index in sampler.speaker_index.items()}
-            names += [f"{known[int(i) // 3]}/{int(i) % 3}" for i in batch.speakers]
-            if start // _BATCH % 25 == 0:
-                print(f"{start} of {clips} clips", flush=True)
+
+        def drawn() -> Iterator[Clips]:
+            for start in range(0, clips, _BATCH):
+                sampler = samplers[int(random.choice(len(samplers), p=share / share.sum()))]
+                batch = sampler.batch(min(_BATCH, clips - start))
+                assert batch.references is not None
+                file.write((batch.references.numpy() * 32_767).round().astype("<i2").tobytes())
+                known = {index: name for name, index in sampler.speaker_index.items()}
+                names.extend(f"{known[int(i) // 3]}/{int(i) % 3}" for i in batch.speakers)
+                yield batch.references.numpy()
+
+        with closing((executor or open_executor()).map(EmbedWork(threads), drawn(), ordered=True)) as work:
+            for done in work:
+                start = done.number * _BATCH
+                embeddings[start : start + len(done.item)] = done.value()
+                if done.number % 25 == 0:
+                    print(f"{start} of {clips} clips", flush=True)
     np.save(out / "embeddings.npy", embeddings)
     (out / "speakers.json").write_text(json.dumps(names))
     (out / "clips.tmp").rename(out / "clips.i16")
@@ -86,8 +135,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--clips", type=int, default=16_000)
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--threads", type=int, default=1)
+    add_options(parser, "processes that embed")
     options = parser.parse_args(arguments)
-    write_pool(options.corpus, options.out, options.clips, options.seed, options.threads)
+    write_pool(options.corpus, options.out, options.clips, options.seed, options.threads, executor_of(options))
 
 
 if __name__ == "__main__":

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 import soundfile
 
-from streamvc.cli import fault
+from streamvc import fault
 from streamvc.errors import AudioError
 
 RATE = 16_000
@@ -203,7 +203,16 @@ class TestPipes:
         assert b"0 bytes" in done.stderr
 
     @pytest.mark.parametrize(
-        "arguments", [["-"], ["-", "in.wav", "-o", "out"], ["in.wav", "-o", "-", "--format", "mp3"], [".", "-o", "-"]]
+        "arguments",
+        [
+            ["-"],
+            ["-", "in.wav", "-o", "out"],
+            ["in.wav", "-o", "-", "--format", "mp3"],
+            [".", "-o", "-"],
+            ["-", "-o", "out.wav", "--cluster", "tcp://x:1"],
+            ["in.wav", "-o", "-", "--cluster", "tcp://x:1"],
+            ["in.wav", "-o", "-", "--resume"],
+        ],
     )
     def test_what_pipes_cannot_do_is_said(self, svc, model, speech, arguments):
         result = svc("render", *arguments, *model.options)

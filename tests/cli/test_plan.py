@@ -2,10 +2,12 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import fsspec
 import pytest
 
 from streamvc.cli.plan import Job, plan
 from streamvc.errors import AudioError, ConfigError, OutputError
+from streamvc.storage import as_place
 
 
 def tree(folder, *names):
@@ -90,3 +92,28 @@ def test_several_files_do_not_fit_into_one(folder):
     ):
         with pytest.raises(OutputError, match="give a folder"):
             plan(inputs, output, "alice")
+
+
+def test_an_address_is_walked_as_a_folder_is(folder, monkeypatch):
+    from streamvc.cli import plan as module
+
+    monkeypatch.setattr(module, "find_spec", lambda name: None)
+    memory = fsspec.filesystem("memory")
+    names = "b.opus a.FLAC sub/c.mp3 sub/.hidden.wav .streamvc/a.wav film.mp4 notes.txt out/d.wav"
+    for name in names.split():
+        memory.pipe(f"/in/{name}", b"")
+    told = []
+    try:
+        jobs = plan(
+            [as_place("memory://in")], as_place("memory://in/out"), "v", on_left_out=lambda *what: told.append(what)
+        )
+    finally:
+        memory.store.clear()
+        memory.pseudo_dirs[:] = [""]
+    assert [str(job.source) for job in jobs] == [f"memory://in/{name}" for name in ("a.FLAC", "b.opus", "sub/c.mp3")]
+    assert targets(jobs) == [f"memory://in/out/{name}" for name in ("a.FLAC", "b.wav", "sub/c.mp3")]
+    assert [(str(place), why[:20]) for place, why in told] == [
+        ("memory://in/film.mp4", "its format needs an "),
+        ("memory://in/out", "it is where the resu"),
+        ("memory://in/sub/.hidden.wav", "it is hidden"),
+    ]

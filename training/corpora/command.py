@@ -20,6 +20,7 @@ from streamvc.training.corpora.progress import tell
 from streamvc.training.corpora.sources import open_source
 from streamvc.training.corpora.synthesis import Shard
 from streamvc.training.corpora.table import table
+from streamvc.training.spread import executor_of
 
 say = partial(print, flush=True)
 
@@ -64,8 +65,9 @@ def build(options: argparse.Namespace) -> None:
     if len(set(names)) < len(names):
         twice = next(name for name in names if names.count(name) > 1)
         raise CorpusError(f"two sources are named {twice}; give one of them, or another name in its corpus.toml.")
+    executor = executor_of(options)
     parts = [
-        write_part(corpus, out / "parts", Conditioning(), options.jobs, say, skip_unreadable=options.skip_unreadable)
+        write_part(corpus, out / "parts", Conditioning(), executor, say, skip_unreadable=options.skip_unreadable)
         for corpus in opened
     ]
     rows = join([base, *parts] if base else parts, out)

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from streamvc.training.corpora.parsing import Parser, positive
+from streamvc.training.corpora.parsing import Parser
 from streamvc.training.corpora.sources import NAMES
+from streamvc.training.spread import add_options
 
 EPILOG = """\
 examples:
@@ -32,7 +33,7 @@ def parser(prog: str) -> Parser:
     )
     one.add_argument("--out", type=Path, required=True, metavar="DIR", help="folder to write")
     one.add_argument("--base", type=Path, metavar="DIR", help="packed corpus that comes first, with its labels")
-    one.add_argument("--jobs", type=positive, default=1, metavar="N", help="processes that decode (default: 1)")
+    add_options(one, "processes that decode")
     one.add_argument(
         "--skip-unreadable",
         action="store_true",

@@ -18,6 +18,7 @@ from pathlib import Path
 
 from streamvc.config import SAMPLE_RATE
 from streamvc.errors import CorpusError
+from streamvc.executor import Executor
 from streamvc.training.corpora.base import Corpus, Recording, Split, StreamedCorpus, Utterance
 from streamvc.training.corpora.condition import Conditioning, whole_frames
 from streamvc.training.corpora.index import ALIGNMENT, AUDIO, INDEX, check, format_row, read_index
@@ -35,7 +36,7 @@ def write_part(
     corpus: Corpus,
     parts: Path,
     how: Conditioning,
-    jobs: int = 1,
+    jobs: int | Executor = 1,
     say: Say = silent,
     *,
     skip_unreadable: bool = False,
@@ -46,7 +47,7 @@ def write_part(
         corpus: where the recordings come from.
         parts: folder of parts.
         how: conditioning.
-        jobs: processes that decode.
+        jobs: processes that decode, or who else does.
         say: takes lines about the progress.
         skip_unreadable: leave out recordings that cannot be decoded, and list them in `skipped.txt`.
 
@@ -72,7 +73,9 @@ def write_part(
     return done
 
 
-def _fill(spool: Spool, corpus: Corpus, how: Conditioning, jobs: int, say: Say, skip_unreadable: bool) -> None:
+def _fill(
+    spool: Spool, corpus: Corpus, how: Conditioning, jobs: int | Executor, say: Say, skip_unreadable: bool
+) -> None:
     before = len(spool.keys)
     recordings, total = _missing(spool, corpus)
     if before:

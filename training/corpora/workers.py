@@ -1,48 +1,48 @@
-"""A map over recordings by several processes that neither reads nor holds more than it needs."""
+"""A map over recordings by whoever works, that neither reads nor holds more than it needs."""
 
 from __future__ import annotations
 
-import multiprocessing
-from collections import deque
 from collections.abc import Callable, Generator, Iterable
-from concurrent.futures import Future, ProcessPoolExecutor
-from concurrent.futures.process import BrokenProcessPool
-from typing import TypeVar
+from contextlib import closing
+from dataclasses import dataclass
+from typing import Generic, TypeVar
 
 from streamvc.errors import CorpusError
+from streamvc.executor import Call, Executor, WorkerLost, open_executor
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
-AHEAD = 8
-"""Items in work or waiting for each process; the executor's own `map` would read all of a stream at once."""
+
+
+@dataclass(frozen=True)
+class _Mapped(Generic[Item, Result]):
+    """A function as a work: there is nothing to load."""
+
+    function: Callable[[Item], Result]
+    packages: tuple[str, ...] = ("numpy", "scipy", "soundfile", "soxr")
+
+    def start(self) -> Callable[[Item, Call], Result]:
+        return lambda item, call: self.function(item)
+
+    def name(self, item: Item) -> str:
+        return str(getattr(item, "path", item))
 
 
 def ordered_map(
-    function: Callable[[Item], Result], items: Iterable[Item], jobs: int
+    function: Callable[[Item], Result], items: Iterable[Item], workers: int | Executor
 ) -> Generator[Result, None, None]:
-    """`map(function, items)` in `jobs` processes, results in order; in this process where there is only one job.
+    """`map(function, items)` by so many processes, or by an executor; results in order.
 
     Raises:
         CorpusError: a process was killed, most likely for want of memory.
+        StreamVCError: as the function does, and as the executor does.
     """
-    if jobs <= 1:
-        yield from map(function, items)
-        return
-    # Libraries that stream have threads, and a fork of a process with threads may hang.
-    method = "forkserver" if "forkserver" in multiprocessing.get_all_start_methods() else "spawn"
-    with ProcessPoolExecutor(jobs, mp_context=multiprocessing.get_context(method)) as pool:
-        waiting: deque[Future[Result]] = deque()
-        try:
-            for item in items:
-                waiting.append(pool.submit(function, item))
-                if len(waiting) >= AHEAD * jobs:
-                    yield waiting.popleft().result()
-            while waiting:
-                yield waiting.popleft().result()
-        except BrokenProcessPool as error:
-            raise CorpusError(
-                "a process that decodes recordings was killed; run the same command with fewer --jobs to go on."
-            ) from error
-        finally:
-            for future in waiting:
-                future.cancel()
+    executor = open_executor(workers) if isinstance(workers, int) else workers
+    try:
+        with closing(executor.map(_Mapped(function), items, ordered=True)) as work:
+            for done in work:
+                yield done.value()
+    except WorkerLost as error:
+        raise CorpusError(
+            "a process that decodes recordings was killed; run the same command with fewer --jobs to go on."
+        ) from error

@@ -5,16 +5,19 @@ from __future__ import annotations
 import argparse
 import sys
 from collections.abc import Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from streamvc.errors import EvaluationError
+from streamvc.training.evaluation.conversion import Conversion, fingerprint_of
 from streamvc.training.evaluation.options import parse
+from streamvc.training.spread import elsewhere, executor_of
 
 if TYPE_CHECKING:
     from streamvc.training.evaluation.judges import Judges
     from streamvc.training.evaluation.lists import Listed
-    from streamvc.training.evaluation.pairs import Pair
-    from streamvc.training.evaluation.runner import Convert
+    from streamvc.training.evaluation.pairs import Pair, Wave
+    from streamvc.training.evaluation.runner import Convert, Evaluation
     from streamvc.training.evaluation.speed import Speed
 
 
@@ -37,8 +40,9 @@ def run(arguments: Sequence[str] | None, prog: str) -> None:
     judges = Judges(options.measures.split(",") if options.measures else FAMILIES, options.memory)
     listed = choose(options)
     apart = choose_synthetic(options)
-    convert = None if listed.converted is not None else _converter(options)
-    judges.prepare()
+    convert = None if listed.converted is not None else _conversion(options).load()
+    if not elsewhere(options):
+        judges.prepare()
     if options.robustness:
         _run_robustness(options, listed, convert, judges)
     else:
@@ -48,9 +52,8 @@ def run(arguments: Sequence[str] | None, prog: str) -> None:
 def _run_pairs(
     options: argparse.Namespace, listed: Listed, apart: Sequence[Pair], convert: Convert | None, judges: Judges
 ) -> None:
+    from streamvc.training.evaluation.lists import Listed
     from streamvc.training.evaluation.report import format_groups, format_table, write_json
-    from streamvc.training.evaluation.runner import convert_all, evaluate_waves
-    from streamvc.training.evaluation.waves import save_waves
 
     if options.report:
         from streamvc.training.evaluation.page import check_packages, write_report
@@ -58,16 +61,11 @@ def _run_pairs(
         check_packages()
     speed = _speed(convert, listed)
     run, refused = _forgiving(options, convert)
-    waves = list(listed.converted or ()) if run is None else convert_all(listed.pairs, run, _progress)
-    if options.save_waves:
-        save_waves(options.save_waves, listed.pairs, waves)
-    evaluation = evaluate_waves(listed.pairs, waves, judges=judges, reference=options.reference, progress=_progress)
+    judge = _by_others if elsewhere(options) else _here
+    waves, evaluation = judge(options, listed, run, judges, options.save_waves)
     synthetic = None
     if apart and run is not None:
-        waves_apart = convert_all(apart, run, _progress)
-        synthetic = evaluate_waves(
-            apart, waves_apart, judges=judges, reference=options.reference, progress=_progress
-        )
+        _, synthetic = judge(options, Listed(tuple(apart), None), run, judges, None)
     about = _about(options, convert) | {"refused": refused}
     if options.out:
         write_json(options.out, evaluation, about, speed, synthetic)
@@ -81,6 +79,46 @@ def _run_pairs(
         print("\nsynthetic speakers, apart from all numbers above\n" + format_table(synthetic), end="")
     if speed is not None:
         print(f"\n{speed}")
+
+
+def _here(
+    options: argparse.Namespace, listed: Listed, run: Convert | None, judges: Judges, folder: Path | None
+) -> tuple[list[Wave], Evaluation]:
+    """Convert and judge in this process; the waves are in the folder before they are judged."""
+    from streamvc.training.evaluation.runner import convert_all, evaluate_waves
+    from streamvc.training.evaluation.waves import save_waves
+
+    waves = list(listed.converted or ()) if run is None else convert_all(listed.pairs, run, _progress)
+    if folder is not None:
+        save_waves(folder, listed.pairs, waves)
+    return waves, evaluate_waves(
+        listed.pairs, waves, judges=judges, reference=options.reference, progress=_progress
+    )
+
+
+def _by_others(
+    options: argparse.Namespace, listed: Listed, run: Convert | None, judges: Judges, folder: Path | None
+) -> tuple[list[Wave], Evaluation]:
+    """The same by other processes, which load what `run` is made of for themselves."""
+    from streamvc.training.evaluation.refusals import SilentWhereRefused
+    from streamvc.training.evaluation.spread import JudgeWork, evaluate_by
+    from streamvc.training.evaluation.waves import save_waves
+
+    forgiving = run if isinstance(run, SilentWhereRefused) else None
+    work = JudgeWork(
+        measures=tuple(sorted(judges.measures)),
+        memory=None if options.memory is None else options.memory.absolute(),
+        reference=options.reference,
+        conversion=None if run is None else _conversion(options),
+        fingerprint=fingerprint_of(run if forgiving is None else forgiving.convert),
+        threads=max(1, options.threads),
+        forgiving=forgiving is not None,
+    )
+    refuse = _progress if forgiving is None else forgiving.refuse
+    waves, evaluation = evaluate_by(executor_of(options), work, listed.pairs, listed.converted, _progress, refuse)
+    if folder is not None:
+        save_waves(folder, listed.pairs, waves)
+    return waves, evaluation
 
 
 def _run_robustness(options: argparse.Namespace, listed: Listed, convert: Convert | None, judges: Judges) -> None:
@@ -116,21 +154,9 @@ def _forgiving(options: argparse.Namespace, convert: Convert | None) -> tuple[Co
     return run, run.reasons
 
 
-def _converter(options: argparse.Namespace) -> Convert:
-    if options.identity:
-        from streamvc.training.evaluation.convert import identity
-
-        return identity
-    if options.backend == "model":
-        from streamvc.checkpoint import load_model
-        from streamvc.training.evaluation.convert import model_converter
-
-        if options.weights is None:
-            raise EvaluationError("The backend model needs a checkpoint: give --weights FILE.")
-        return model_converter(load_model(options.weights))
-    from streamvc.training.evaluation.streaming import EngineConverter
-
-    return EngineConverter(options.weights, options.backend)
+def _conversion(options: argparse.Namespace) -> Conversion:
+    weights: Path | None = options.weights
+    return Conversion(options.identity, options.backend, None if weights is None else weights.absolute())
 
 
 def _speed(convert: Convert | None, listed: Listed) -> Speed | None:
@@ -154,7 +180,7 @@ def _about(options: argparse.Namespace, convert: Convert | None) -> dict[str, An
         "seed": options.seed,
         "conversion": kind,
         "weights": None if options.weights is None else options.weights.name,
-        "fingerprint": convert.runtime.fingerprint if isinstance(convert, EngineConverter) else None,
+        "fingerprint": fingerprint_of(convert),
         "backend": convert.runtime.name if isinstance(convert, EngineConverter) else options.backend,
         "sources": from_corpus if options.corpus is not None else "given",
         "presets": options.presets,

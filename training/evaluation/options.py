@@ -8,6 +8,8 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import NoReturn
 
+from streamvc.training.spread import add_options
+
 EPILOG = """\
 examples:
   svc evaluate --corpus corpus --pairs 60 --report report.html --json zero.json
@@ -104,6 +106,7 @@ def parser(prog: str) -> argparse.ArgumentParser:
     )
     judging.add_argument("--memory", type=Path, metavar="DIR", help="keep the judges' answers there for the next run")
     judging.add_argument("--threads", type=int, default=1, metavar="N", help="CPU threads of the judges (default: 1)")
+    add_options(judging, "processes that convert and judge")
     results = it.add_argument_group("the results")
     results.add_argument("--json", "--out", dest="out", type=Path, metavar="FILE", help="everything, for programs")
     results.add_argument("--report", type=Path, metavar="FILE", help="a page with tables, plots and players (.html)")
@@ -139,4 +142,6 @@ def parse(arguments: list[str] | None, prog: str) -> argparse.Namespace:
         options.pairs = 12 if options.robustness else 60
     if options.robustness and (options.report or options.save_waves):
         it.error("--robustness writes a table and --json; --report and --save-waves are for conversions as such")
+    if options.robustness and (options.cluster is not None or options.jobs > 1):
+        it.error("--robustness is judged by one process; leave out --jobs and --cluster")
     return options

@@ -20,15 +20,19 @@ class SilentWhereRefused:
     """
 
     def __init__(self, convert: Convert, tell: Callable[[str], None]) -> None:
-        self._convert, self._tell = convert, tell
+        self.convert, self._tell = convert, tell
         self.reasons: list[str] = []
         """Why, one sentence for each refusal."""
 
     def __call__(self, source: Wave, target: Wave | str, /) -> Wave:
         """Convert `source` [samples], or give as many zeros."""
         try:
-            return self._convert(source, target)
+            return self.convert(source, target)
         except AudioError as error:
-            self.reasons.append(str(error))
-            self._tell(f"refused, judged as silence: {error}")
+            self.refuse(str(error))
             return np.zeros(source.size, dtype=np.float32)
+
+    def refuse(self, reason: str) -> None:
+        """Note a refusal."""
+        self.reasons.append(reason)
+        self._tell(f"refused, judged as silence: {reason}")

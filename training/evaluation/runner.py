@@ -96,8 +96,13 @@ def convert_all(pairs: Sequence[Pair], convert: Convert, progress: Callable[[str
     for number, pair in enumerate(pairs, start=1):
         if progress:
             progress(f"convert {number}/{len(pairs)}: {pair.name}")
-        converted.append(convert(pair.input, pair.preset or pair.reference))
+        converted.append(convert_pair(pair, convert))
     return converted
+
+
+def convert_pair(pair: Pair, convert: Convert) -> Wave:
+    """Convert what a pair hears, with its preset where it names one, else with its references in a row."""
+    return convert(pair.input, pair.preset or pair.reference)
 
 
 def evaluate_waves(
@@ -124,26 +129,35 @@ def evaluate_waves(
             or `reference` is "text" and a pair has none.
         RuntimeUnavailableError: a judge's package is not installed.
     """
-    if not pairs:
-        raise EvaluationError("There is nothing to judge: give at least one pair.")
-    if len(pairs) != len(converted):
-        raise EvaluationError(f"{len(pairs)} pairs need as many converted waves, not {len(converted)}.")
-    if reference not in ("auto", "text", "asr"):
-        raise EvaluationError(f"The reference of the words must be auto, text or asr, not {reference!r}.")
-    for pair, wave in zip(pairs, converted, strict=True):
-        _check_output(pair, wave)
-        if reference == "text" and pair.text is None:
-            raise EvaluationError(f"The text of {pair.source_id} is not known: use the reference asr or auto.")
+    check_pairs(pairs, converted, reference)
     asked = judges or Judges()
     judged = []
     for number, (pair, wave) in enumerate(zip(pairs, converted, strict=True), start=1):
         if progress:
             progress(f"judge {number}/{len(pairs)}: {pair.name}")
-        judged.append(_judge(pair, np.asarray(wave, dtype=np.float32), asked, reference))
+        judged.append(judge_pair(pair, wave, asked, reference))
     return Evaluation(tuple(judged))
 
 
-def _judge(pair: Pair, wave: Wave, judges: Judges, reference: Reference) -> Judged:
+def check_pairs(pairs: Sequence[Pair], converted: Sequence[Wave] | None, reference: Reference) -> None:
+    """Raise what `evaluate_waves` says it raises; with None, only what can be seen before the conversion."""
+    if not pairs:
+        raise EvaluationError("There is nothing to judge: give at least one pair.")
+    if converted is not None and len(pairs) != len(converted):
+        raise EvaluationError(f"{len(pairs)} pairs need as many converted waves, not {len(converted)}.")
+    if reference not in ("auto", "text", "asr"):
+        raise EvaluationError(f"The reference of the words must be auto, text or asr, not {reference!r}.")
+    for number, pair in enumerate(pairs):
+        if converted is not None:
+            _check_output(pair, converted[number])
+        if reference == "text" and pair.text is None:
+            raise EvaluationError(f"The text of {pair.source_id} is not known: use the reference asr or auto.")
+
+
+def judge_pair(pair: Pair, wave: Wave, judges: Judges, reference: Reference) -> Judged:
+    """Judge one conversion, `wave` [samples]; raises `EvaluationError` where it does not fit its source."""
+    _check_output(pair, wave)
+    wave = np.asarray(wave, dtype=np.float32)
     written = reference != "asr" and pair.text is not None
     text = pair.text if written else judges.transcript(pair.source) if "wer" in judges.measures else None
     ceiling = None

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from streamvc.errors import ConfigError
 from streamvc.training.corpora.optional import need
 from streamvc.training.corpora.progress import tell
+from streamvc.training.spread import elsewhere, executor_of
 from streamvc.training.units.options import parse
 
 if TYPE_CHECKING:
@@ -17,7 +19,6 @@ if TYPE_CHECKING:
     import numpy.typing as npt
 
     from streamvc.training.corpora.base import Utterance
-    from streamvc.training.units.codebook import Codebook
 
 
 def run(arguments: Sequence[str] | None, prog: str) -> int:
@@ -65,7 +66,8 @@ def fit(options: argparse.Namespace, rows: Sequence[Utterance], audio: npt.NDArr
 def label(options: argparse.Namespace, rows: Sequence[Utterance], audio: npt.NDArray[np.int16]) -> None:
     """Label phones where an alignment is known, then units; what is there already is kept."""
     from streamvc.training.units.label import label_units, phone_units
-    from streamvc.training.units.source import ClusteredUnits
+    from streamvc.training.units.load import units_of
+    from streamvc.training.units.spread import LabelWork
     from streamvc.training.units.store import codebook_path
 
     folder: Path = options.folder
@@ -81,8 +83,16 @@ def label(options: argparse.Namespace, rows: Sequence[Utterance], audio: npt.NDA
         _take_published(options, teacher, codebook_path(folder, names[options.layers[0]]))
     missing = tuple(layer for layer in options.layers if not codebook_path(folder, names[layer]).is_file())
     _fit(options, teacher, rows, missing)
-    source = ClusteredUnits(teacher, tuple(options.layers), [_codebook(teacher, folder, n) for n in options.layers])
-    unlabelled = label_units(folder, rows, source, say=tell)
+    source = units_of(teacher, folder, tuple(options.layers))
+    by = None
+    if elsewhere(options):
+        about = tuple(source.about(name) for name in source.names)
+        work = LabelWork(
+            folder.absolute(), options.teacher, options.model, options.device, source.layers, options.threads,
+            audio.size, about,
+        )  # fmt: skip
+        by = partial(executor_of(options).map, work)
+    unlabelled = label_units(folder, rows, source, say=tell, by=by)
     for name in source.names:
         done = f"{len(rows) - unlabelled[name]} of {len(rows)} utterances"
         print(f"units-{name}.npy: {source.about(name)['units']} units, {done}", flush=True)
@@ -102,22 +112,9 @@ def _forced(options: argparse.Namespace, rows: Sequence[Utterance], audio: npt.N
 
 
 def _teacher(options: argparse.Namespace, audio: npt.NDArray[np.int16]) -> Any:
-    from streamvc.training.units.extract import choose_device
+    from streamvc.training.units.load import load_teacher
 
-    device = choose_device(options.device)
-    teacher: Any
-    if options.teacher == "hubert":
-        from streamvc.training.units.hubert import MODEL, HubertTeacher, load_hubert, wants_normalised
-
-        source = options.model or MODEL
-        teacher = HubertTeacher(load_hubert(source), audio, wants_normalised(source), device)
-    else:
-        from streamvc.training.units.whisper import WhisperTeacher, load_encoder
-
-        teacher = WhisperTeacher(load_encoder(), audio, device)
-    if options.layers[0] < 0 or options.layers[-1] > teacher.depth:
-        raise ConfigError(f"--layers of this {teacher.name} are from 0 to {teacher.depth}, not {options.layers}.")
-    return teacher
+    return load_teacher(audio, options.teacher, options.model, options.device, tuple(options.layers))
 
 
 def _fit(options: argparse.Namespace, teacher: Any, rows: Sequence[Utterance], layers: tuple[int, ...]) -> None:
@@ -134,15 +131,6 @@ def _fit(options: argparse.Namespace, teacher: Any, rows: Sequence[Utterance], l
         path = codebook_path(options.folder, f"{teacher.name}{layer}")
         codebook.save(path)
         print(f"{path.name}: {options.units} units", flush=True)
-
-
-def _codebook(teacher: Any, folder: Path, layer: int) -> Codebook:
-    from streamvc.training.units.codebook import Codebook
-    from streamvc.training.units.store import codebook_path
-
-    codebook = Codebook.load(codebook_path(folder, f"{teacher.name}{layer}"))
-    codebook.check(f"{teacher.identity} layer {layer}", teacher.width)
-    return codebook
 
 
 def _take_published(options: argparse.Namespace, teacher: Any, path: Path) -> None:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+import time
+from collections.abc import Callable, Generator, Iterable, Sequence
+from contextlib import closing
 from pathlib import Path
 
 import numpy as np
@@ -13,6 +15,7 @@ from torch import Tensor
 
 from streamvc.config import FRAME
 from streamvc.errors import CorpusError
+from streamvc.executor import Done
 from streamvc.training.corpora.base import Alignment, Utterance
 from streamvc.training.corpora.index import ALIGNMENT
 from streamvc.training.corpora.progress import Say, progress, silent
@@ -20,7 +23,10 @@ from streamvc.training.units.codebook import Codebook
 from streamvc.training.units.extract import balanced
 from streamvc.training.units.phones import LEAD, symbols_of
 from streamvc.training.units.source import PhoneUnits, Teacher, UnitSource
+from streamvc.training.units.spread import Labelled
 from streamvc.training.units.store import UNKNOWN, keep_about, no_label, open_labels, save_json, save_labels
+
+_SAVE_SECONDS = 60.0
 
 
 def fit_codebooks(
@@ -57,12 +63,17 @@ def fit_codebooks(
 
 
 def label_units(
-    folder: Path, rows: Sequence[Utterance], source: UnitSource, chunk: int = 500, say: Say = silent
-) -> dict[str, int]:
+    folder: Path, rows: Sequence[Utterance], source: UnitSource, chunk: int = 500, say: Say = silent,
+    by: Callable[[Iterable[Sequence[Utterance]]], Generator[Done[Sequence[Utterance], Labelled], None, None]]
+    | None = None,
+) -> dict[str, int]:  # fmt: skip
     """Write the labels of a source, a chunk of utterances at a time.
 
     Labels that are there already, of this folder's audio or of a base that it begins with, are kept: an interrupted
     run goes on where it stopped, and an appended corpus labels only what is new.
+
+    Args:
+        by: labels chunks in any order elsewhere, with the same source; None labels them here.
 
     Returns:
         Utterances that are still without label, by the name of the labels.
@@ -85,17 +96,44 @@ def label_units(
     missing = [row for row, *lacks in zip(rows, *lacking, strict=True) if any(lacks)]
     label = f"labelling {' '.join(source.names)}"
     with progress(label, " utterances", len(rows), len(rows) - len(missing), say) as step:
-        for first in range(0, len(missing), chunk):
-            for row, found in source.labels(missing[first : first + chunk]):
-                for array, labels in zip(arrays, found, strict=True):
-                    array[place_of[row.id]] = labels
-                step()
+        # The same chunks wherever they are labelled: what a teacher says depends a little on who shares its batch.
+        chunks = [missing[first : first + chunk] for first in range(0, len(missing), chunk)]
+
+        def save() -> None:
             for name, array in zip(source.names, arrays, strict=True):
                 save_labels(folder, name, array)
+
+        saved = time.monotonic()
+        with closing(_labelled_here(source, chunks) if by is None else _labelled(by(chunks))) as work:
+            try:
+                for found in work:
+                    for number, labelled in found:
+                        for array, labels in zip(arrays, labelled, strict=True):
+                            array[place_of[number]] = labels
+                        step()
+                    # The files are written whole; many workers would be done sooner than that.
+                    if by is None or time.monotonic() - saved >= _SAVE_SECONDS:
+                        save()
+                        saved = time.monotonic()
+            finally:
+                if by is not None:
+                    save()
     if not missing:
-        for name, array in zip(source.names, arrays, strict=True):
-            save_labels(folder, name, array)
+        save()
     return {name: sum(unlabelled(name, array)) for name, array in zip(source.names, arrays, strict=True)}
+
+
+def _labelled_here(source: UnitSource, chunks: Sequence[Sequence[Utterance]]) -> Generator[Labelled, None, None]:
+    for chunk in chunks:
+        yield [(row.id, labels) for row, labels in source.labels(chunk)]
+
+
+def _labelled(
+    work: Generator[Done[Sequence[Utterance], Labelled], None, None]
+) -> Generator[Labelled, None, None]:
+    with closing(work):
+        for done in work:
+            yield done.value()
 
 
 def read_alignments(path: Path) -> dict[str, Alignment]:

@@ -6,6 +6,7 @@ import argparse
 from pathlib import Path
 
 from streamvc.training.corpora.parsing import Parser, positive
+from streamvc.training.spread import add_options
 
 EPILOG = """\
 examples:
@@ -43,6 +44,7 @@ def parser(prog: str) -> Parser:
     one.add_argument(
         "--codebook", type=Path, metavar="FILE", help="units of one layer: from `fit`, or published centroids"
     )
+    add_options(one, "processes that run the teacher")
     one.add_argument("--align", action="store_true", help="align English texts first, for phones (needs pocketsphinx)")
     return top
 

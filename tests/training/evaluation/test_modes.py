@@ -151,6 +151,10 @@ class TestCommand:
         shown = capsys.readouterr().out
         assert shown.index("synthetic speakers, apart from all numbers above") > shown.index("4 pairs")
 
+    def test_other_processes_judge_alike(self, run: Callable[..., dict]) -> None:
+        arguments = ("--pairs", "2", "--pairs-synthetic", "1", "--noise", "15")
+        assert run(*arguments, "--jobs", "2") == run(*arguments)
+
     def test_synthetic_speakers_alone_are_called_that(
         self, run: Callable[..., dict], capsys: pytest.CaptureFixture[str]
     ) -> None:
