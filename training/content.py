@@ -14,7 +14,7 @@ from torch.nn import functional as F
 from streamvc.config import FRAME, LOOK_AHEAD_FRAMES
 from streamvc.dsp.mel import LogMel
 from streamvc.model.live import ContentEncoder, LiveModel
-from streamvc.training.data import IGNORE, NO_PHONE, NO_UNIT, CropSampler, PackedCorpus, Utterance
+from streamvc.training.data import IGNORE, NO_PHONE, NO_UNIT, Crops, CropSampler, PackedCorpus, Utterance
 from streamvc.training.distributed import world_mean
 
 WARM_UP_FRAMES = 8
@@ -32,6 +32,14 @@ class UnitHeads(nn.Module):
     def forward(self, content: Tensor) -> dict[str, Tensor]:
         x = self.norm(content.transpose(1, 2))
         return {name: head(x) for name, head in self.heads.items()}
+
+
+def labels_of(crops: Crops, name: str) -> Tensor:
+    """Labels `[batch, frames]` of a set of units, or phones."""
+    if name != "phones":
+        return crops.units[name]
+    assert crops.phones is not None
+    return crops.phones
 
 
 def solve_heads(
@@ -59,8 +67,7 @@ def solve_heads(
     features = torch.cat([x[LOOK_AHEAD_FRAMES + WARM_UP_FRAMES :] for x in heard])
     ends = slice(WARM_UP_FRAMES, -LOOK_AHEAD_FRAMES)
     labels = {
-        name: torch.cat([(c.phones if name == "phones" else c.units[name])[0, ends] for c in drawn]).to(device)
-        for name in heads.heads
+        name: torch.cat([labels_of(c, name)[0, ends] for c in drawn]).to(device) for name in heads.heads
     }
     learnt = [*heads.parameters(), *encoder.norm.parameters(), *encoder.project.parameters()]
     kept = [p.requires_grad for p in learnt]
@@ -72,11 +79,12 @@ def solve_heads(
         optimiser.param_groups[0]["lr"] = rate * (1 - step / steps)
         rows = torch.randint(len(features), (2_048,), generator=random).to(device)
         logits = heads(encoder.narrow(features[rows][None]))
-        loss = sum(
+        losses = [
             F.cross_entropy(values[0], labels[name][rows], ignore_index=IGNORE, reduction="sum")
             / (labels[name][rows] != IGNORE).sum().clamp(min=1)
             for name, values in logits.items()
-        )
+        ]
+        loss = torch.stack(losses).sum()
         optimiser.zero_grad()
         loss.backward()
         optimiser.step()

@@ -102,4 +102,4 @@ class WindowedBlock(StreamingModule):
 
     def _split(self, x: Tensor) -> Tensor:
         """`[batch, n, width] -> [batch, heads, n, width / heads]`."""
-        return x.unflatten(2, (self.heads, self.width // self.heads)).transpose(1, 2)
+        return x.reshape(*x.shape[:2], self.heads, self.width // self.heads).transpose(1, 2)

@@ -15,7 +15,7 @@ from torch import Tensor, nn
 from streamvc.config import FRAME
 from streamvc.errors import ConfigError
 from streamvc.model.live import FINE, POINTS, LiveModel
-from streamvc.runtimes.frame_blocks import Rings, convnext
+from streamvc.runtimes.frame_blocks import Coarse, Rings, convnext
 from streamvc.runtimes.frame_content import Block, Content
 from streamvc.runtimes.frame_filter import Filter
 from streamvc.runtimes.frame_front import PAST, Energy, Mel
@@ -66,7 +66,7 @@ class FrameStep(nn.Module):
 
     def products(self) -> dict[str, tuple[Tensor, Tensor]]:
         """The large products by the name that the exporter gives their node: weight `[outputs, inputs]` and bias."""
-        found = {}
+        found: dict[str, tuple[Tensor, Tensor]] = {}
         second = self.content.front.second
         found["/content/front/second/Gemm"] = (second.weight, second.bias)
         for i, block in enumerate(self.content.blocks):
@@ -74,10 +74,11 @@ class FrameStep(nn.Module):
             for name, layer in block.products().items():
                 found[f"/content/blocks.{i}/{name}/Gemm"] = (layer.weight, layer.bias)
         # The blocks at 200 Hz have four rows and few weights: in eight bits they are no faster.
-        for i, block in enumerate(self.network.coarse):
+        for i, coarse in enumerate(self.network.coarse):
+            assert isinstance(coarse, Coarse)
             name = f"/network/coarse.{i}/point"
-            found[f"{name}/Gemm"] = (block.point.expand.weight, block.point.expand.bias)
-            found[f"{name}/Gemm_1"] = block.point.reduction()
+            found[f"{name}/Gemm"] = (coarse.point.expand.weight, coarse.point.expand.bias)
+            found[f"{name}/Gemm_1"] = coarse.point.reduction()
         found["/network/expand/Gemm"] = (self.network.expand.weight, self.network.expand.bias)
         return found
 

@@ -58,6 +58,7 @@ class Convolutions(nn.Module):
     """Both convolutions of the front end: `[b, 2 * bands]` of a frame -> `[b, width]`."""
 
     rest: Tensor
+    position: Tensor
 
     def __init__(self, encoder: ContentEncoder) -> None:
         super().__init__()
@@ -134,9 +135,8 @@ class Block(nn.Module):
         scale[: self.width] = 1 / math.sqrt(self.width // self.heads)
         weight, offset = block.query_key_value.weight.detach(), block.query_key_value.bias.detach()
         weight, offset = weight * scale.to(weight), offset * scale.to(weight)[:, 0]
-        parts = [(weight, offset)] if not self.ahead else list(
-            zip(weight.split((self.width, 2 * self.width)), offset.split((self.width, 2 * self.width)), strict=True)
-        )
+        sizes = [self.width, 2 * self.width] if self.ahead else [3 * self.width]
+        parts = zip(torch.split(weight, sizes), torch.split(offset, sizes), strict=True)
         self.projections = nn.ModuleList(_linear(w, b) for w, b in parts)
         self.output, self.expand, self.contract = block.output, block.expand, block.contract
 
