@@ -86,7 +86,7 @@ def solve_heads(
         ]
         loss = torch.stack(losses).sum()
         optimiser.zero_grad()
-        loss.backward()
+        torch.autograd.backward(loss)
         optimiser.step()
     for parameter, before in zip(learnt, kept, strict=True):
         parameter.requires_grad_(before)
