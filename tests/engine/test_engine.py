@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from streamvc.config import FRAME
 from streamvc.controls import Controls, Voice
-from streamvc.engine import Engine
+from streamvc.engine import LOUDEST_SPOKEN, Engine
 from streamvc.errors import AudioError, ConfigError
 
 
@@ -200,3 +200,19 @@ def test_a_crossfade_of_no_frames_is_refused(runtime, voices):
 def test_the_latency_is_sixty_milliseconds(engine):
     assert engine.latency.samples == 960
     assert engine.latency.ms == 60
+
+
+def test_what_is_spoken_is_bounded(runtime, voices, speech):
+    """A model that shouts is cut off, and nothing else of the stream changes."""
+
+    class Shouting:
+        def __getattr__(self, name):
+            return getattr(runtime, name)
+
+        def step(self, samples, latent, controls, state):
+            audio, state = runtime.step(samples, latent, controls, state)
+            return 100 * audio, state
+
+    plain, loud = Engine(runtime, voices[0]).process(speech), Engine(Shouting(), voices[0]).process(speech)
+    assert np.abs(100 * plain).max() > LOUDEST_SPOKEN
+    np.testing.assert_allclose(loud, np.clip(100 * plain, -LOUDEST_SPOKEN, LOUDEST_SPOKEN), rtol=1e-5, atol=1e-8)
