@@ -18,6 +18,8 @@ FARTHEST = 6.0
 """Distance from the median direction, in medians of the distances: what there is to go by where embeddings have no
 scale of their own. Measured with the speech encoder of gan4, segments of 2.5 to 8 s: all of one person's lie within
 3.3, about half of other people's beyond 6."""
+_ROUNDING = 1e-6
+"""Distances below it are roundings: copies of one recording are of one person."""
 REGISTER = 0.45
 """Distance of the median pitch from the person's, natural log: eight semitones."""
 
@@ -45,7 +47,7 @@ def strangers(speech: Sequence[Samples], ear: Ear) -> set[int]:
         embeddings /= np.linalg.norm(embeddings, axis=1, keepdims=True)
         middle = np.median(embeddings, axis=0)
         distances = 1.0 - embeddings @ (middle / np.linalg.norm(middle))
-        limit = FARTHEST * float(np.median(distances)) if ear.limit is None else ear.limit
+        limit = max(FARTHEST * float(np.median(distances)), _ROUNDING) if ear.limit is None else ear.limit
         strange |= {i for i, distance in zip(heard, distances, strict=True) if distance > limit}
     pitches = [voiced_log_f0(samples) for samples in speech]
     registers = np.array([np.median(pitch) if pitch.size >= 20 else np.nan for pitch in pitches])
