@@ -44,6 +44,7 @@ def keep(states: list[dict[str, Any]], path: Path) -> list[str]:
         path.parent.mkdir(parents=True, exist_ok=True)
         try:
             save_file({name: value.to(torch.float16).contiguous() for name, value in tensors.items()}, temporary)
+            temporary.chmod(0o644)
             temporary.replace(path)
         finally:
             temporary.unlink(missing_ok=True)
