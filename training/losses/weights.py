@@ -69,7 +69,7 @@ gives these three weights. Nothing else teaches the paper's decoder and speech e
 LIVE = LossWeights(
     reconstruction=2.0, fooling=0.6, features=6.0, verified=6.0, nearer=4.0, words=9.0, buzz=1.0
 )  # fmt: skip
-"""With which the shipped weights were trained (gan8 of docs/experiments.md, speech encoder held still)."""
+"""With which the shipped weights were trained (gan9 of docs/experiments.md, speech encoder held still)."""
 
 _WEIGHTS = {"paper": PAPER, "live": LIVE}
 

@@ -16,8 +16,7 @@ def test_defaults_are_those_of_the_papers_and_of_the_shipped_model() -> None:
     assert {k: v for k, v in paper.items() if v} == {"reconstruction": 1, "fooling": 1, "features": 100}
     live = dataclasses.asdict(loss_weights("live"))
     assert {k: v for k, v in live.items() if v} == {
-        "reconstruction": 2, "fooling": 0.6, "features": 6, "verified": 6, "nearer": 4, "words": 5, "heard": 9,
-        "buzz": 1,
+        "reconstruction": 2, "fooling": 0.6, "features": 6, "verified": 6, "nearer": 4, "words": 9, "buzz": 1,
     }
     with pytest.raises(ConfigError, match="paper, live"):
         loss_weights("large")
