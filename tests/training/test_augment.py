@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from streamvc.dsp.mel import LogMel, hz_to_mel
+from streamvc.dsp.mel import SILENCE, LogMel, hz_to_mel
 from streamvc.training.augment import SpectralAugment, add_rooms, mix_babble
 
 BANDS, SIZE = 80, 512
@@ -61,7 +61,7 @@ def test_a_seed_says_all_and_every_call_is_another_view(front: LogMel) -> None:
 def test_masks_blank_one_band_and_one_stretch_in_some_rows(front: LogMel) -> None:
     noise = torch.rand(60, 100, SIZE // 2 + 1, generator=torch.Generator().manual_seed(0))
     masked = SpectralAugment(front, BANDS, SIZE, seed=1)(noise)
-    blank = masked == -1.0
+    blank = masked == SILENCE
     bands, steps = blank.all(dim=2).sum(dim=1), blank.all(dim=1).sum(dim=1)
     assert 10 < int((bands > 0).sum()) < 50
     assert 10 < int((steps > 0).sum()) < 50

@@ -54,13 +54,13 @@ def test_it_learns_the_embeddings_and_resumes(pool: Path, tmp_path: Path) -> Non
         "name": "speaker", "pool": str(pool), "device": "cpu", "tensorboard": False, "model": config,
         "stages": {"speaker": {
             "kind": "speaker", "judged": False, "start": str(start), "batch": 6, "rate": 2e-3, "schedule": "constant",
-            "warm_up": 0.0, "steps": 80, "log_every": 40,
+            "warm_up": 0.0, "steps": 400, "log_every": 200,
         }},
     })  # fmt: skip
-    train(recipe, tmp_path / "run", until=50)
+    train(recipe, tmp_path / "run", until=250)
     train(recipe, tmp_path / "run")
     lines = [json.loads(line) for line in (tmp_path / "run/speaker/metrics.jsonl").read_text().splitlines()]
-    assert [line["step"] for line in lines] == [40, 80]
+    assert [line["step"] for line in lines] == [200, 400]
     assert lines[1]["alike"] > lines[0]["alike"]
     assert lines[1]["alike"] > 0.6
     before, after = load_model(start), load_model(tmp_path / "run/speaker/best.safetensors")
