@@ -17,7 +17,8 @@ from streamvc.runtimes.base import Array, Runtime, RuntimeState
 _TAIL_FRAMES = 2
 """Frames that a sound goes on for after it was spoken: the filters' tails and the windows of the energy."""
 _SETTLED_FRAMES = 150
-"""Silent frames after which the model's state holds nothing but silence: encoder and decoder look back on 95."""
+"""Silent frames after which the model rests. The content encoder looks back further, on 64 frames in each block; what
+it still remembers then is kept, and the next sound finds it."""
 
 LOUDEST: Final = 16.0
 """Samples beyond it are taken for it. 24 dB above full scale, as far as an input gain goes; squares of much larger ones

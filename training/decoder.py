@@ -78,8 +78,8 @@ def make_lesson(
     Args:
         model: content encoder and prosody are not trained.
         samples: `[batch, frames * 320]`, the first `CONTEXT` frames of which are only heard.
-        view: stacked log-mel `[batch, 160, frames]` that the content encoder hears.
-        blur: `[batch, 64, frames]`, added to the content.
+        view: log-mel `[batch, 80, 2 * frames]` that the content encoder hears.
+        blur: `[batch, content, frames]`, added to the content.
         register: `[batch, 2]`, mean and spread of log f0.
         speakers: `[batch]`, indices of the speakers of training.
         latent: of the same speakers, `[batch, 64]`.
@@ -187,7 +187,7 @@ def content_distance(
 ) -> Tensor:
     """How far the content of what was spoken is from what was to be spoken; the encoder is frozen.
 
-    `speech [batch, samples]` and `content [batch, 64, frames]` have equal rows; the speech begins `SKIP` after the
+    `speech [batch, samples]` and `content [batch, content, frames]` have equal rows; the speech begins `SKIP` after the
     content does. Frames that are padding (`valid [batch, frames]` is False) are not counted.
     """
     mel, _ = model.content_features(speech)

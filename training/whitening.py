@@ -35,7 +35,7 @@ def whiten_encoder(encoder: SpeechEncoder, mels: list[Tensor]) -> Tensor:
 
     Args:
         encoder: changed in place.
-        mels: batches of stacked log-mel `[batch, channels, frames]`.
+        mels: batches of log-mel `[batch, 80, 2 * frames]`.
     """
     raw: list[Tensor] = []
     handle = encoder.project.register_forward_hook(lambda _module, _inputs, output: raw.append(output))

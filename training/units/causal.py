@@ -7,6 +7,7 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor, nn
 
+from streamvc.config import FRAME
 from streamvc.errors import ConfigError
 from streamvc.layers.attention import WindowedBlock
 from streamvc.model.live import LiveModel
@@ -47,7 +48,7 @@ def take_whisper(model: LiveModel, whisper: WhisperEncoder, clips: Sequence[Tens
             "The content encoder has other sizes than Whisper base; leave encoder_width, encoder_blocks and mel_bands "
             "as they are, or train it without `from_whisper`."
         ) from error
-    longest = max(len(clip) for clip in clips) // (2 * SHIFT + 80)
+    longest = max(len(clip) for clip in clips) // FRAME
     encoder.position.copy_(whisper.positions[:longest].mean(dim=0))
     theirs = [whisper(log_mel(clip, SHIFT)[None], tuple(range(len(blocks)))) for clip in clips]
     ours = [_before_blocks(model, clip) for clip in clips]
